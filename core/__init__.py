@@ -1,0 +1,1 @@
+"""The trading rules: pure, without thread, socket, file, clock, random or log."""

@@ -1,0 +1,1 @@
+"""Risk: what may leave the house, and what stops it."""

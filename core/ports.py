@@ -1,0 +1,202 @@
+"""Ports: what the actors need from outside, as Protocols. `run.py` hands the adapters in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from attrs import frozen
+
+from core.instruments import Instrument, LeverageBracket
+from core.messages import (
+    AccountEvent,
+    AmendOrder,
+    BalanceUpdated,
+    Bar,
+    BookSnapshot,
+    CancelAll,
+    CancelOrder,
+    Fill,
+    FundingPaid,
+    Key,
+    MarketEvent,
+    MarkPrice,
+    OrderUpdated,
+    PlaceOrder,
+    PositionReported,
+    StreamConnected,
+    StreamLost,
+)
+from core.risk.gate import Approved
+
+__all__ = [
+    "AccountState",
+    "ClockSample",
+    "EventSink",
+    "KeyRights",
+    "RateUsage",
+    "Stream",
+    "Venue",
+]
+
+
+@frozen(slots=True)
+class ClockSample:
+    """One round trip: offset = venue's clock − ours, at the middle of the trip."""
+
+    offset_ns: int
+    round_trip_ns: int
+    at_ns: int
+
+
+@frozen(slots=True)
+class AccountState:
+    """Account-wide figures as the venue states them, in the margin asset."""
+
+    balances: tuple[BalanceUpdated, ...]
+    available: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    margin_balance: Decimal
+    unrealised_pnl: Decimal
+    hedge_mode: bool
+    can_trade: bool
+    event_ns: int
+
+
+@frozen(slots=True)
+class SymbolSettings:
+    """Leverage and margin mode of one symbol as the venue states them."""
+
+    key: Key
+    leverage: int
+    isolated: bool
+
+
+@frozen(slots=True)
+class Commission:
+    maker: Decimal
+    taker: Decimal
+
+
+@frozen(slots=True)
+class KeyRights:
+    """What an API key may do; None where the venue does not tell (testnet, local exchange)."""
+
+    trade: bool | None
+    withdraw: bool | None
+    ip_restricted: bool | None
+
+
+@frozen(slots=True)
+class RateUsage:
+    """One rate limit: how much of `limit` is used in the present window of `window_ns`."""
+
+    name: str
+    used: int
+    limit: int
+    window_ns: int
+
+
+class Venue(Protocol):
+    """REST of one venue. Calls block; any thread may call; they raise `VenueError` subclasses.
+
+    Placements and amendments take `Approved` only. `set_clock_offset_ns` may be called while
+    another thread signs.
+    """
+
+    name: str
+    rest_url: str
+
+    def close(self) -> None: ...
+    def set_clock_offset_ns(self, offset_ns: int) -> None: ...
+    def venue_now_ns(self) -> int:
+        """Return our clock plus the offset: the venue's time as far as we know."""
+        ...
+
+    def sample_clock(self) -> ClockSample: ...
+    def instruments(self) -> tuple[Instrument, ...]: ...
+    def leverage_brackets(self, key: Key) -> tuple[LeverageBracket, ...]: ...
+    def book(self, key: Key, depth: int) -> BookSnapshot: ...
+    def bars(
+        self, key: Key, interval_ns: int, limit: int, start_ns: int = 0, end_ns: int = 0
+    ) -> tuple[Bar, ...]: ...
+    def mark_price(self, key: Key) -> MarkPrice: ...
+
+    def account(self) -> AccountState: ...
+    def positions(self, key: Key | None = None) -> tuple[PositionReported, ...]: ...
+    def open_orders(self, key: Key) -> tuple[OrderUpdated, ...]:
+        """Return plain and conditional orders alike."""
+        ...
+
+    def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
+        """Ask for one order by our id. Errors: `NotFound` is no proof that it never existed."""
+        ...
+
+    def fills(
+        self, key: Key, *, since_ns: int = 0, order_id: str = "", from_id: str = ""
+    ) -> tuple[Fill, ...]:
+        """Return all fills in the span, oldest first, paging as needed."""
+        ...
+
+    def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]: ...
+    def commission(self, key: Key) -> Commission: ...
+    def key_rights(self) -> KeyRights: ...
+    def symbol_settings(self, key: Key) -> SymbolSettings: ...
+    def set_hedge_mode(self, hedge: bool) -> None: ...
+    def set_isolated(self, key: Key, isolated: bool) -> None: ...
+    def set_leverage(self, key: Key, leverage: int) -> None: ...
+
+    def place(self, order: Approved[PlaceOrder]) -> OrderUpdated: ...
+    def place_batch(
+        self, orders: Sequence[Approved[PlaceOrder]]
+    ) -> tuple[OrderUpdated | Exception, ...]: ...
+    def test_place(self, order: Approved[PlaceOrder]) -> None: ...
+    def amend(self, order: Approved[AmendOrder]) -> OrderUpdated: ...
+    def cancel(self, order: CancelOrder) -> OrderUpdated | None:
+        """Cancel by our id; None where the venue answers without the order's state."""
+        ...
+
+    def cancel_all(self, orders: CancelAll) -> None: ...
+    def countdown_cancel(self, key: Key, after_ms: int) -> None: ...
+    def usage(self) -> tuple[RateUsage, ...]: ...
+
+
+EventSink = Callable[[MarketEvent | AccountEvent | StreamConnected | StreamLost], None]
+"""Called on the stream's own thread; must not block."""
+
+
+class Stream(Protocol):
+    """One WebSocket connection with its own thread; reports by calling the sink.
+
+    It connects, subscribes, answers pings and reports `StreamConnected` once the venue confirmed
+    the subscriptions, `StreamLost` once when the connection ends for any reason. It does not
+    reconnect by itself: its actor closes it and opens a new one.
+    """
+
+    name: str
+
+    def open(self) -> None:
+        """Connect in the background; returns at once."""
+        ...
+
+    def close(self) -> None:
+        """Close and join the thread, at most a second; idempotent."""
+        ...
+
+    def last_frame_ns(self) -> int:
+        """Return the monotonic time of the last frame of data, 0 before the first."""
+        ...
+
+
+class StreamFactory(Protocol):
+    """Makes streams of one venue."""
+
+    ws_url: str
+
+    def market(self, name: str, keys: Sequence[Key], sink: EventSink) -> Sequence[Stream]:
+        """Return the connections (one or more routes) that carry all market events of `keys`."""
+        ...
+
+    def account(self, name: str, keys: Sequence[Key], sink: EventSink) -> Stream: ...

@@ -1,0 +1,105 @@
+"""Positions of one symbol, one-way or hedge: fold fills, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from attrs import evolve, frozen
+
+from core.messages import Fill, PositionSide
+from core.money import ZERO, amount
+
+__all__ = ["Position", "PositionBook", "apply_fill", "unrealised_pnl"]
+
+_ENTRY_STEP = Decimal("0.000000000001")
+
+
+@frozen(slots=True)
+class Position:
+    """One side's position.
+
+    `quantity` is signed (short negative), `entry_price` the quantity-weighted average kept to 12
+    decimals, `realised_pnl` before fees, `fees` paid (a rebate is negative), both in quote money.
+    """
+
+    side: PositionSide
+    quantity: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+def apply_fill(
+    position: Position, fill: Fill, multiplier: Decimal = Decimal(1)
+) -> tuple[Position, Decimal]:
+    """Fold one fill in; return the new position and the PnL it realised (8 decimals, before fee).
+
+    A fill larger than an opposite position closes it and opens the rest at the fill's price.
+    """
+    change = fill.side.sign * fill.quantity
+    held = position.quantity
+    quantity = held + change
+    realised = ZERO
+    if held * change >= 0:
+        cost = abs(held) * position.entry_price + fill.quantity * fill.price
+        entry = (cost / abs(quantity)).quantize(_ENTRY_STEP, ROUND_HALF_EVEN)
+    else:
+        closed = min(abs(held), fill.quantity)
+        direction = 1 if held > 0 else -1
+        realised = amount(direction * (fill.price - position.entry_price) * closed * multiplier)
+        if quantity == 0:
+            entry = ZERO
+        elif quantity * held > 0:
+            entry = position.entry_price
+        else:
+            entry = fill.price
+    return (
+        evolve(
+            position,
+            quantity=quantity,
+            entry_price=entry,
+            realised_pnl=position.realised_pnl + realised,
+            fees=position.fees + fill.fee,
+        ),
+        realised,
+    )
+
+
+class PositionBook:
+    """All sides of one symbol, and the ids of the fills that made them.
+
+    Mutable on purpose: the set of ids grows for months, and copying it with every fill would not
+    do. It has one owner.
+    """
+
+    __slots__ = ("_sides", "multiplier", "seen")
+
+    def __init__(self, multiplier: Decimal = Decimal(1)) -> None:
+        self.multiplier = multiplier
+        self.seen: set[str] = set()
+        self._sides = {side: Position(side) for side in PositionSide}
+
+    def __iter__(self) -> Iterator[Position]:
+        return iter(self._sides.values())
+
+    def of(self, side: PositionSide) -> Position:
+        """Return the position of one side."""
+        return self._sides[side]
+
+    def apply(self, fill: Fill) -> Decimal | None:
+        """Fold one fill into its side.
+
+        Returns the PnL it realised (before fee), or None when this fill id was folded before.
+        """
+        if fill.fill_id in self.seen:
+            return None
+        position, realised = apply_fill(self._sides[fill.position_side], fill, self.multiplier)
+        self.seen.add(fill.fill_id)
+        self._sides[fill.position_side] = position
+        return realised
+
+
+def unrealised_pnl(position: Position, mark: Decimal, multiplier: Decimal = Decimal(1)) -> Decimal:
+    """PnL of the open quantity at `mark`, in quote money, unrounded."""
+    return (mark - position.entry_price) * position.quantity * multiplier
