@@ -18,7 +18,8 @@ class Instrument:
     """One perpetual future. Steps and limits are in price units, base units and quote money.
 
     Quantities are in the venue's own unit; `multiplier` is base units per such unit (1 where the
-    venue counts base units, else the contract size). Notional is price × quantity × multiplier. `price_up` and `price_down` bound a limit price against the mark.
+    venue counts base units, else the contract size). Notional is price × quantity × multiplier.
+    `price_up` and `price_down` bound a limit price against the mark.
     """
 
     key: Key

@@ -8,14 +8,14 @@ is signed: a short is negative, also on the short side of hedge mode.
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 
 from attrs import frozen
 
 from core.errors import VenueError
 
 
-class Side(str, Enum):
+class Side(StrEnum):
     """Direction of an order or a fill."""
 
     BUY = "buy"
@@ -30,7 +30,7 @@ class Side(str, Enum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
-class PositionSide(str, Enum):
+class PositionSide(StrEnum):
     """Which position an order belongs to; BOTH is the only one in one-way mode."""
 
     LONG = "long"
@@ -38,7 +38,7 @@ class PositionSide(str, Enum):
     BOTH = "both"
 
 
-class OrderType(str, Enum):
+class OrderType(StrEnum):
     """LIMIT and MARKET rest or match at once; the others wait at the venue for a trigger price."""
 
     LIMIT = "limit"
@@ -54,7 +54,7 @@ class OrderType(str, Enum):
         return self not in (OrderType.LIMIT, OrderType.MARKET)
 
 
-class TimeInForce(str, Enum):
+class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
@@ -62,7 +62,7 @@ class TimeInForce(str, Enum):
     POST_ONLY = "post_only"
 
 
-class OrderStatus(str, Enum):
+class OrderStatus(StrEnum):
     """What a venue says of an order (the six words of the ledger)."""
 
     NEW = "new"
@@ -77,14 +77,14 @@ class OrderStatus(str, Enum):
         return self in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 
 
-class TriggerBy(str, Enum):
+class TriggerBy(StrEnum):
     """The price that fires a conditional order."""
 
     MARK = "mark"
     LAST = "last"
 
 
-class Purpose(str, Enum):
+class Purpose(StrEnum):
     """Why an order exists; risk and the protection rules read it."""
 
     ENTRY = "entry"

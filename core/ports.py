@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -188,6 +188,40 @@ class Stream(Protocol):
     def last_frame_ns(self) -> int:
         """Return the monotonic time of the last frame of data, 0 before the first."""
         ...
+
+
+@frozen(slots=True)
+class Record:
+    """One line of the journal: a message of `core`, when it was written and whom it concerns.
+
+    `payload` is a frozen attrs message; its class name is the record's kind.
+    """
+
+    payload: object
+    time_ns: int
+    key: Key | None = None
+    client_order_id: str = ""
+    actor: str = ""
+    sequence: int = 0
+
+
+class Journal(Protocol):
+    """Append-only, ordered, hash-chained records. One writer, any number of readers."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Make the records durable in one transaction before returning.
+
+        Errors: `JournalError` (disk full, read-only, locked, corrupt); then none was written.
+        """
+        ...
+
+    def read(
+        self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
+    ) -> Iterator[Record]:
+        """Yield records in order, only of those kinds and that key where given."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class StreamFactory(Protocol):
