@@ -1,0 +1,171 @@
+"""One order's life: every legal transition in one table; the rest is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from attrs import evolve, frozen
+
+from core.errors import IllegalTransition
+from core.messages import AmendOrder, OrderStatus, OrderUpdated, PlaceOrder
+from core.money import ZERO
+
+__all__ = ["LEGAL", "Event", "Order", "State", "adopt", "advance", "intend", "update"]
+
+
+class State(StrEnum):
+    """What we have evidence for.
+
+    SUBMITTING: on its way, no answer yet. UNKNOWN: an answer is missing; the order may be open.
+    GONE: proven never to have reached the venue.
+    """
+
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    GONE = "gone"
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDED
+
+    @property
+    def at_venue(self) -> bool:
+        """Whether the venue said that it is open."""
+        return self in (State.NEW, State.PARTIALLY_FILLED)
+
+
+class Event(StrEnum):
+    """What can be learnt of an order."""
+
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    PROVEN_GONE = "proven_gone"
+
+
+_ENDED = (State.FILLED, State.CANCELLED, State.EXPIRED, State.REJECTED, State.GONE)
+
+
+def _table() -> dict[tuple[State, Event], State]:
+    said = {
+        Event.PARTIALLY_FILLED: State.PARTIALLY_FILLED,
+        Event.FILLED: State.FILLED,
+        Event.CANCELLED: State.CANCELLED,
+        Event.EXPIRED: State.EXPIRED,
+        Event.REJECTED: State.REJECTED,
+    }
+    table: dict[tuple[State, Event], State] = {}
+    for state in (State.SUBMITTING, State.UNKNOWN, State.NEW, State.PARTIALLY_FILLED):
+        table |= {(state, event): after for event, after in said.items()}
+        table[state, Event.ACCEPTED] = State.NEW
+        table[state, Event.OUTCOME_UNKNOWN] = state
+    # Streams and answers overtake each other: older news changes nothing.
+    table[State.PARTIALLY_FILLED, Event.ACCEPTED] = State.PARTIALLY_FILLED
+    table[State.SUBMITTING, Event.OUTCOME_UNKNOWN] = State.UNKNOWN
+    table[State.UNKNOWN, Event.PROVEN_GONE] = State.GONE
+    for state in (State.FILLED, State.CANCELLED, State.EXPIRED, State.REJECTED):
+        for event in (Event.ACCEPTED, Event.PARTIALLY_FILLED, Event.OUTCOME_UNKNOWN):
+            table[state, event] = state
+        table[state, Event(state.value)] = state
+    table[State.GONE, Event.PROVEN_GONE] = State.GONE
+    return table
+
+
+LEGAL = _table()
+"""(state, event) → state after it. What is not here is illegal."""
+
+_SAID = {
+    OrderStatus.NEW: Event.ACCEPTED,
+    OrderStatus.PARTIALLY_FILLED: Event.PARTIALLY_FILLED,
+    OrderStatus.FILLED: Event.FILLED,
+    OrderStatus.CANCELLED: Event.CANCELLED,
+    OrderStatus.REJECTED: Event.REJECTED,
+    OrderStatus.EXPIRED: Event.EXPIRED,
+}
+
+
+@frozen(slots=True)
+class Order:
+    """One of our orders.
+
+    `quantity` and `price` are the present ones (amendments change them), `filled` cumulative.
+    `at_ns` is when the state last changed, `tries` how often an unknown outcome was asked about.
+    """
+
+    command: PlaceOrder
+    state: State
+    price: Decimal
+    quantity: Decimal
+    filled: Decimal = ZERO
+    order_id: str = ""
+    at_ns: int = 0
+    cancel_requested: bool = False
+    amending: AmendOrder | None = None
+    tries: int = 0
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.command.client_order_id
+
+    @property
+    def remaining(self) -> Decimal:
+        """What can still fill, 0 once ended."""
+        return ZERO if self.state.ended else max(self.quantity - self.filled, ZERO)
+
+    @property
+    def exposed(self) -> Decimal:
+        """What may still fill at worst: during an amendment the larger of the two quantities."""
+        if self.state.ended:
+            return ZERO
+        most = max(self.quantity, self.amending.quantity) if self.amending else self.quantity
+        return max(most - self.filled, ZERO)
+
+
+def intend(command: PlaceOrder, now_ns: int) -> Order:
+    """Open the life of an order that is about to be sent."""
+    price = command.price if command.price is not None else ZERO
+    return Order(command, State.SUBMITTING, price, command.quantity, at_ns=now_ns)
+
+
+def adopt(command: PlaceOrder, said: OrderUpdated) -> Order:
+    """Take over an order found at the venue under one of our ids."""
+    return update(intend(command, said.event_ns), said)
+
+
+def advance(order: Order, event: Event, now_ns: int, reason: str = "") -> Order:
+    """Move the order along the table. Errors: `IllegalTransition`."""
+    try:
+        state = LEGAL[order.state, event]
+    except KeyError:
+        raise IllegalTransition(order.id, order.state.value, event.value) from None
+    if state is order.state:
+        return order
+    return evolve(order, state=state, at_ns=now_ns, reason=reason or order.reason)
+
+
+def update(order: Order, said: OrderUpdated) -> Order:
+    """Take the venue's word in. Filled quantities never shrink; older news changes nothing."""
+    after = advance(order, _SAID[said.status], said.event_ns, said.reason)
+    fresher = said.filled >= order.filled and not order.state.ended
+    if fresher and (said.quantity != order.quantity or said.price != order.price):
+        if said.amended or order.amending is None:
+            after = evolve(after, quantity=said.quantity, price=said.price)
+    if said.amended:
+        after = evolve(after, amending=None)
+    return evolve(
+        after,
+        filled=max(order.filled, said.filled),
+        order_id=said.order_id or order.order_id,
+    )

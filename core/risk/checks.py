@@ -1,0 +1,132 @@
+"""Risk: owner of every limit, of what is reserved and of the only gate."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from core.errors import InvalidOrder
+from core.instruments import Instrument
+from core.messages import AmendOrder, Key, OrderType, PlaceOrder, TimeInForce
+from core.money import ZERO
+from core.risk.exposure import Exposure, Working
+from core.risk.gate import Approved, Gate
+from core.risk.halt import Halt, Level
+from core.risk.rules import RULES, Limits, Proposal, Refusal, instrument_rule
+
+__all__ = ["Risk"]
+
+
+class Risk:
+    """Decides about every order before it can leave; has one owner.
+
+    `paused` maps a symbol to the reason why nothing may be opened on it now.
+    """
+
+    def __init__(self, limits: Limits, stale_after_ns: int) -> None:
+        self.limits = limits
+        self.stale_after_ns = stale_after_ns
+        self.exposure = Exposure()
+        self.halt = Halt()
+        self.paused: dict[Key, str] = {}
+        self._gate = Gate()
+        self._instruments: dict[Key, Instrument] = {}
+        self._marks: dict[Key, tuple[Decimal, int]] = {}
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Make a symbol tradable."""
+        self._instruments[instrument.key] = instrument
+        self.exposure.list_symbol(instrument.key, instrument.multiplier)
+
+    def mark(self, key: Key, price: Decimal, now_ns: int) -> None:
+        """Take a mark price in, with the time it reached us."""
+        self._marks[key] = (price, now_ns)
+        self.exposure.mark(key, price)
+
+    def place(self, order: PlaceOrder, now_ns: int) -> Approved[PlaceOrder] | Refusal:
+        """Check a placement; what is approved is reserved until its owner says it ended."""
+        if self.exposure.holds(order.key, order.client_order_id):
+            return _refusal("duplicate", f"{order.client_order_id} is reserved already")
+        found = self._figures(order.key, order.closing, now_ns)
+        if isinstance(found, Refusal):
+            return found
+        instrument, mark = found
+        try:
+            instrument.check(order, mark)
+        except InvalidOrder as problem:
+            return instrument_rule(problem)
+        reservation = Working.from_command(order, mark)
+        refusal = self._rules(Proposal(reservation, order.price, mark, instrument))
+        if refusal:
+            return refusal
+        self.exposure.reserve(reservation)
+        return self._gate.approve(order, self.halt.epoch)
+
+    def amend(self, order: AmendOrder, now_ns: int) -> Approved[AmendOrder] | Refusal:
+        """Check an amendment: the order as it would be, against what it reserves already."""
+        known = {held.client_order_id: held for held in self.exposure.orders(order.key)}
+        before = known.get(order.client_order_id)
+        if before is None:
+            return _refusal("unknown_order", f"{order.client_order_id} is not open")
+        found = self._figures(order.key, before.closing, now_ns)
+        if isinstance(found, Refusal):
+            return found
+        instrument, mark = found
+        wanted = PlaceOrder(
+            order.key,
+            order.client_order_id,
+            order.side,
+            order.position_side,
+            OrderType.LIMIT,
+            order.quantity,
+            price=order.price,
+            time_in_force=TimeInForce.POST_ONLY,
+            reduce_only=order.reduce_only,
+        )
+        try:
+            instrument.check(wanted, mark)
+        except InvalidOrder as problem:
+            return instrument_rule(problem)
+        reservation = Working.from_command(wanted, mark)
+        replaces = ZERO
+        if not before.closing:
+            replaces = instrument.notional(max(before.price, mark), before.remaining)
+        refusal = self._rules(Proposal(reservation, order.price, mark, instrument, replaces))
+        return refusal or self._gate.approve(order, self.halt.epoch)
+
+    def _figures(
+        self, key: Key, closing: bool, now_ns: int
+    ) -> tuple[Instrument, Decimal] | Refusal:
+        instrument = self._instruments.get(key)
+        if instrument is None:
+            return _refusal("instrument", f"{key} is not listed")
+        price, seen_ns = self._marks.get(key, (ZERO, 0))
+        if closing:
+            # What shrinks a position is not held up by an old price, only by none at all.
+            return (instrument, price) if price else _refusal("mark", f"no mark price of {key} yet")
+        if self.halt.level is not Level.RUNNING:
+            return _refusal("halt", f"trading is {self.halt.level.value}: {self.halt.reason}")
+        if key in self.paused:
+            return _refusal("paused", self.paused[key])
+        if not price:
+            return _refusal("mark", f"no mark price of {key} yet")
+        age_ns = now_ns - seen_ns
+        if age_ns > self.stale_after_ns:
+            return Refusal(
+                "stale_after_ms",
+                Decimal(age_ns // 1_000_000),
+                Decimal(self.stale_after_ns // 1_000_000),
+                "market.stale_after_ms",
+                f"the mark price of {key} is {age_ns // 1_000_000} ms old",
+            )
+        return instrument, price
+
+    def _rules(self, proposal: Proposal) -> Refusal | None:
+        for rule in RULES:
+            refusal = rule(proposal, self.exposure, self.limits)
+            if refusal:
+                return refusal
+        return None
+
+
+def _refusal(rule: str, text: str) -> Refusal:
+    return Refusal(rule, ZERO, ZERO, "no limit: a state", text)

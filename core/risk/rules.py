@@ -1,0 +1,175 @@
+"""Pre-trade rules: each one small function that returns a refusal with its figures, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from attrs import frozen
+
+from core.errors import InvalidOrder
+from core.instruments import Instrument
+from core.messages import Side
+from core.money import ZERO, bps, text
+from core.risk.exposure import Exposure, Working
+
+__all__ = ["RULES", "Limits", "Proposal", "Refusal"]
+
+
+@frozen(slots=True)
+class Limits:
+    """The caps of `[risk]`, in quote money unless a name says otherwise."""
+
+    max_order_notional: Decimal
+    max_symbol_notional: Decimal
+    max_side_notional: Decimal
+    max_gross_notional: Decimal
+    max_open_orders_per_side: int
+    price_collar_bps: Decimal
+
+
+@frozen(slots=True)
+class Refusal:
+    """Why an order may not leave: the rule, the figures, and where the limit is configured."""
+
+    rule: str
+    value: Decimal
+    limit: Decimal
+    config: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text} ({self.config})"
+
+
+@frozen(slots=True)
+class Proposal:
+    """What a rule looks at: the order as a reservation and its limit price, if any.
+
+    `replaces` is what the same order already reserves (an amendment), 0 for a new one.
+    """
+
+    order: Working
+    price: Decimal | None
+    mark: Decimal
+    instrument: Instrument
+    replaces: Decimal = ZERO
+
+    @property
+    def notional(self) -> Decimal:
+        """Notional at the worse of limit price and mark."""
+        return self.instrument.notional(max(self.order.price, self.mark), self.order.remaining)
+
+    @property
+    def added(self) -> Decimal:
+        """Notional that approval would add to what is reserved."""
+        return self.notional - self.replaces
+
+
+Rule = Callable[[Proposal, Exposure, Limits], Refusal | None]
+
+
+def _over(rule: str, value: Decimal, limit: Decimal, what: str) -> Refusal | None:
+    if value <= limit:
+        return None
+    figures = f"{what} would be {text(round(value, 2))} over the limit of {text(limit)}"
+    return Refusal(rule, value, limit, f"risk.{rule}", figures)
+
+
+def order_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound one order, closing ones included."""
+    if proposal.order.closing:
+        return None
+    return _over(
+        "max_order_notional", proposal.notional, limits.max_order_notional, "order notional"
+    )
+
+
+def symbol_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound one direction of one symbol, everything that may still fill included."""
+    order = proposal.order
+    if order.closing:
+        return None
+    after = exposure.worst_notional(order.key, order.side) + proposal.added
+    what = f"{order.side.value} notional of {order.key.symbol}"
+    return _over("max_symbol_notional", after, limits.max_symbol_notional, what)
+
+
+def side_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound one direction over all symbols."""
+    order = proposal.order
+    if order.closing:
+        return None
+    after = exposure.direction_notional(order.side) + proposal.added
+    return _over(
+        "max_side_notional", after, limits.max_side_notional, f"{order.side.value} notional"
+    )
+
+
+def gross_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound both directions over all symbols."""
+    if proposal.order.closing:
+        return None
+    after = exposure.gross_notional() + proposal.added
+    return _over("max_gross_notional", after, limits.max_gross_notional, "gross notional")
+
+
+def open_orders(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound the number of orders of one direction that may grow a position."""
+    order = proposal.order
+    if order.closing or exposure.holds(order.key, order.client_order_id):
+        return None
+    after = Decimal(exposure.opening_orders(order.key, order.side) + 1)
+    what = f"open {order.side.value} orders of {order.key.symbol}"
+    limit = Decimal(limits.max_open_orders_per_side)
+    return _over("max_open_orders_per_side", after, limit, what)
+
+
+def price_collar(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound how far through the mark an order may be priced: a typing error, a stale price."""
+    if proposal.price is None:
+        return None
+    sign = 1 if proposal.order.side is Side.BUY else -1
+    through = bps((proposal.price - proposal.mark) * sign, proposal.mark)
+    what = f"price {text(proposal.price)} through mark {text(proposal.mark)}, in bps,"
+    return _over("price_collar_bps", through, limits.price_collar_bps, what)
+
+
+def one_position_side(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Refuse a closing order larger than what it closes: it would flip or be refused."""
+    order = proposal.order
+    if not order.closing:
+        return None
+    held = sum(
+        (
+            abs(position.quantity)
+            for position in exposure.held(order.key)
+            if position.side is order.position_side and position.quantity * order.side.sign < 0
+        ),
+        ZERO,
+    )
+    if order.remaining <= held:
+        return None
+    return Refusal(
+        "closing_quantity",
+        order.remaining,
+        held,
+        "no limit: a property of the order",
+        f"closing {text(order.remaining)} of a position of {text(held)} {order.key.symbol}",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    order_notional,
+    symbol_notional,
+    side_notional,
+    gross_notional,
+    open_orders,
+    price_collar,
+    one_position_side,
+)
+
+
+def instrument_rule(problem: InvalidOrder) -> Refusal:
+    """Turn a broken rule of the venue into a refusal."""
+    return Refusal(problem.rule, ZERO, ZERO, "the venue's filter", problem.text)
