@@ -1,0 +1,137 @@
+"""Records that only the journal keeps: what the host intended, found and decided, for its books."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import frozen
+
+from core.messages import AmendOrder, CancelOrder, Key, PlaceOrder, PositionReported
+from core.risk.halt import Halt, Level
+
+__all__ = [
+    "AmendIntended",
+    "BooksOpened",
+    "CancelIntended",
+    "HaltChanged",
+    "HostStarted",
+    "HostStopped",
+    "OrderGone",
+    "OrderIntended",
+    "Reconciled",
+    "SymbolOpened",
+    "Transferred",
+]
+
+
+@frozen(slots=True)
+class HostStarted:
+    """A host began to work: `mode` is paper, testnet or live, `host` its id in client order ids."""
+
+    mode: str
+    host: str
+    version: str
+
+
+@frozen(slots=True)
+class HostStopped:
+    """A host ended in order; one that was killed leaves no such record."""
+
+    reason: str
+
+
+@frozen(slots=True)
+class OrderIntended:
+    """A placement that is about to be sent."""
+
+    order: PlaceOrder
+
+
+@frozen(slots=True)
+class AmendIntended:
+    """An amendment that is about to be sent."""
+
+    order: AmendOrder
+
+
+@frozen(slots=True)
+class CancelIntended:
+    """A cancellation that is about to be sent."""
+
+    order: CancelOrder
+
+
+@frozen(slots=True)
+class OrderGone:
+    """An unknown outcome was resolved: proven never to have reached the venue."""
+
+    key: Key
+    client_order_id: str
+    evidence: str
+
+
+@frozen(slots=True)
+class SymbolOpened:
+    """What the books must know of a symbol: the asset it settles in and its contract size.
+
+    `multiplier` is base units per unit of quantity. The first of a symbol counts.
+    """
+
+    key: Key
+    margin_asset: str
+    multiplier: Decimal = Decimal(1)
+
+
+@frozen(slots=True)
+class BooksOpened:
+    """The venue's truth when the books were opened: the opening balance of one asset.
+
+    `wallet` is realised only. `positions` are those that settle in `asset`; fills, funding and
+    transfers up to `as_of_ns` are contained in both. The first of a venue and asset counts.
+    """
+
+    venue: str
+    asset: str
+    wallet: Decimal
+    positions: tuple[PositionReported, ...] = ()
+    as_of_ns: int = 0
+
+
+@frozen(slots=True)
+class Transferred:
+    """Money moved into (positive) or out of the account: neither profit nor loss."""
+
+    venue: str
+    asset: str
+    amount: Decimal
+    transfer_id: str
+    time_ns: int
+
+
+@frozen(slots=True)
+class Reconciled:
+    """Journal and venue were compared for one symbol; no `differences` means that they agree."""
+
+    key: Key
+    differences: tuple[str, ...] = ()
+
+
+@frozen(slots=True)
+class HaltChanged:
+    """The trading halt's state after a change; it survives restarts through this record."""
+
+    state: Level
+    reason: str
+    by: str
+    epoch: int
+    latched: bool = False
+
+    @classmethod
+    def of(cls, halt: Halt) -> HaltChanged:
+        """Write the record of a halt."""
+        return cls(halt.level, halt.reason, halt.by, halt.epoch, halt.latched)
+
+    @property
+    def halt(self) -> Halt:
+        """Return the halt as it was recorded."""
+        return Halt(self.state, self.reason, self.by, self.epoch, self.latched)
