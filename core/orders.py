@@ -159,9 +159,9 @@ def update(order: Order, said: OrderUpdated) -> Order:
     """Take the venue's word in. Filled quantities never shrink; older news changes nothing."""
     after = advance(order, _SAID[said.status], said.event_ns, said.reason)
     fresher = said.filled >= order.filled and not order.state.ended
-    if fresher and (said.quantity != order.quantity or said.price != order.price):
-        if said.amended or order.amending is None:
-            after = evolve(after, quantity=said.quantity, price=said.price)
+    unasked = said.amended or order.amending is None
+    if fresher and unasked and (said.quantity != order.quantity or said.price != order.price):
+        after = evolve(after, quantity=said.quantity, price=said.price)
     if said.amended:
         after = evolve(after, amending=None)
     return evolve(

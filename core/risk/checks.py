@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from attrs import evolve
+
 from core.errors import InvalidOrder
 from core.instruments import Instrument
 from core.messages import AmendOrder, Key, OrderType, PlaceOrder, TimeInForce
-from core.money import ZERO
+from core.money import ZERO, text
 from core.risk.exposure import Exposure, Working
 from core.risk.gate import Approved, Gate
 from core.risk.halt import Halt, Level
@@ -86,7 +88,10 @@ class Risk:
             instrument.check(wanted, mark)
         except InvalidOrder as problem:
             return instrument_rule(problem)
-        reservation = Working.from_command(wanted, mark)
+        left = order.quantity - before.filled
+        if left <= ZERO:
+            return _refusal("quantity", f"{order.client_order_id} filled {text(before.filled)}")
+        reservation = evolve(Working.from_command(wanted, mark), remaining=left)
         replaces = ZERO
         if not before.closing:
             replaces = instrument.notional(max(before.price, mark), before.remaining)
@@ -128,5 +133,5 @@ class Risk:
         return None
 
 
-def _refusal(rule: str, text: str) -> Refusal:
-    return Refusal(rule, ZERO, ZERO, "no limit: a state", text)
+def _refusal(rule: str, why: str) -> Refusal:
+    return Refusal(rule, ZERO, ZERO, "no limit: a state", why)

@@ -26,6 +26,7 @@ class Working:
     conditional: bool
     remaining: Decimal
     price: Decimal
+    filled: Decimal = ZERO
 
     @classmethod
     def from_command(cls, order: PlaceOrder, mark: Decimal) -> Working:

@@ -1,0 +1,1 @@
+"""Strategies: pure cores, `decide(state, event) → state, intents`; one file each."""
