@@ -61,7 +61,7 @@ class Risk:
         if refusal:
             return refusal
         self.exposure.reserve(reservation)
-        return self._gate.approve(order, self.halt.epoch)
+        return self._gate.approve(order, self.halt.epoch, now_ns)
 
     def amend(self, order: AmendOrder, now_ns: int) -> Approved[AmendOrder] | Refusal:
         """Check an amendment: the order as it would be, against what it reserves already."""
@@ -96,7 +96,7 @@ class Risk:
         if not before.closing:
             replaces = instrument.notional(max(before.price, mark), before.remaining)
         refusal = self._rules(Proposal(reservation, order.price, mark, instrument, replaces))
-        return refusal or self._gate.approve(order, self.halt.epoch)
+        return refusal or self._gate.approve(order, self.halt.epoch, now_ns)
 
     def _figures(
         self, key: Key, closing: bool, now_ns: int

@@ -25,11 +25,13 @@ class Approved(Generic[C]):
     """A command that risk approved.
 
     `epoch` is the trading halt's epoch at approval: the last fence refuses it when the halt has
-    tightened since. Errors: `TypeError` when anything but a `Gate` builds one.
+    tightened since. `at_ns` is when it was approved: a lane refuses to send what is too old, so an
+    order that was not sent in time can be proven never to have left. Errors: `TypeError` when anything but a `Gate` builds one.
     """
 
     command: C
     epoch: int
+    at_ns: int
     _seal: object
 
     def __attrs_post_init__(self) -> None:
@@ -40,6 +42,6 @@ class Approved(Generic[C]):
 class Gate:
     """Makes `Approved`; `core.risk.checks.Risk` owns the one of the host."""
 
-    def approve(self, command: C, epoch: int) -> Approved[C]:
+    def approve(self, command: C, epoch: int, at_ns: int) -> Approved[C]:
         """Seal a command that passed every check."""
-        return Approved(command, epoch, _SEAL)
+        return Approved(command, epoch, at_ns, _SEAL)
