@@ -1,0 +1,242 @@
+"""One symbol's orders and positions, as its single writer keeps them; pure, mutable, one owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from attrs import evolve
+
+from core.errors import IllegalTransition
+from core.ids import is_ours, parse
+from core.messages import (
+    AmendOrder,
+    Fill,
+    Key,
+    OrderUpdated,
+    PlaceOrder,
+    Purpose,
+    TimeInForce,
+)
+from core.money import ZERO
+from core.orders import Event, Order, State, adopt, advance, intend, update
+from core.positions import PositionBook
+from core.records import AmendIntended, OrderGone, OrderIntended
+from core.risk.exposure import Working
+from core.strategies.intents import View
+
+__all__ = ["SymbolBook"]
+
+_REMEMBERED = 2_000
+
+
+class SymbolBook:
+    """Orders that have not ended, those that ended lately, positions, and which ids are taken.
+
+    `foreign` holds the last word on orders that another program made. Orders that ended are
+    remembered for late news, the oldest forgotten first.
+    """
+
+    def __init__(self, key: Key, host: str, multiplier: Decimal = Decimal(1)) -> None:
+        self.key = key
+        self.host = host
+        self.positions = PositionBook(multiplier)
+        self.live: dict[str, Order] = {}
+        self.ended: dict[str, Order] = {}
+        self.foreign: dict[str, OrderUpdated] = {}
+        self.sequences: dict[str, int] = {}
+        self.last_fill_ns = 0
+        self._ended_since: list[str] = []
+
+    def find(self, client_order_id: str) -> Order | None:
+        """Return one of our orders, ended or not."""
+        return self.live.get(client_order_id) or self.ended.get(client_order_id)
+
+    def intend(self, command: PlaceOrder, now_ns: int) -> Order:
+        """Open an order's life. Errors: `IllegalTransition` when the id was used before."""
+        known = self.find(command.client_order_id)
+        made = parse(command.client_order_id)
+        used = made is not None and made.sequence < self.next_sequence(made.bot)
+        if known is not None or used:
+            state = known.state.value if known else "forgotten"
+            raise IllegalTransition(command.client_order_id, state, "a second placement")
+        order = intend(command, now_ns)
+        self._keep(order)
+        return order
+
+    def next_sequence(self, bot: str) -> int:
+        """Return the first sequence number that this bot has not used on this symbol."""
+        return self.sequences.get(bot, 0)
+
+    def ask_amend(self, command: AmendOrder) -> None:
+        """Note an amendment on its way; until it is settled the larger quantity counts."""
+        order = self.live[command.client_order_id]
+        self.live[order.id] = evolve(order, amending=command)
+
+    def settle_amend(self, client_order_id: str) -> None:
+        """Note that an amendment was refused."""
+        order = self.live.get(client_order_id)
+        if order:
+            self.live[order.id] = evolve(order, amending=None)
+
+    def ask_cancel(self, client_order_id: str, *, wanted: bool = True) -> None:
+        """Note a cancellation on its way, or that it was refused."""
+        order = self.live.get(client_order_id)
+        if order:
+            self.live[order.id] = evolve(order, cancel_requested=wanted)
+
+    def note(self, client_order_id: str, event: Event, now_ns: int, reason: str = "") -> Order:
+        """Move one order along the table. Errors: `IllegalTransition`, `KeyError`."""
+        order = self.find(client_order_id)
+        if order is None:
+            raise KeyError(client_order_id)
+        after = advance(order, event, now_ns, reason)
+        self._keep(after)
+        return after
+
+    def missed(self, client_order_id: str) -> int:
+        """Count one more "not found" for an order of unknown outcome; return the count."""
+        order = self.live[client_order_id]
+        self.live[client_order_id] = evolve(order, tries=order.tries + 1)
+        return order.tries + 1
+
+    def would_change(self, said: OrderUpdated) -> bool:
+        """Tell whether the venue's word is news. Errors: `IllegalTransition`."""
+        order = self.find(said.client_order_id)
+        if order is None:
+            return self.foreign.get(said.client_order_id) != said
+        return update(order, said) is not order and update(order, said) != order
+
+    def said(self, said: OrderUpdated) -> Order | None:
+        """Take the venue's word in; None for another program's order.
+
+        An order under one of our ids that we do not know is taken over.
+        Errors: `IllegalTransition`.
+        """
+        order = self.find(said.client_order_id)
+        if order is None:
+            if not is_ours(said.client_order_id, self.host, self.key.symbol):
+                self.foreign[said.client_order_id] = said
+                return None
+            after = adopt(_as_command(said), said)
+        else:
+            after = update(order, said)
+        self._keep(after)
+        return after
+
+    def force(self, said: OrderUpdated) -> None:
+        """Let the venue's word stand against ours: it is right (reconciliation only)."""
+        self.live.pop(said.client_order_id, None)
+        self.ended.pop(said.client_order_id, None)
+        self.said(said)
+
+    def fill(self, fill: Fill) -> Decimal | None:
+        """Fold a fill in; return the PnL it realised, None when it was known."""
+        realised = self.positions.apply(fill)
+        if realised is not None:
+            self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
+        return realised
+
+    def protective(self) -> list[Order]:
+        """Return the protective stops that have not ended, oldest first."""
+        return [o for o in self.live.values() if o.command.purpose is Purpose.PROTECT]
+
+    def working(self, mark: Decimal) -> list[Working]:
+        """Return what may still fill, at its worst."""
+        return [_working(order, mark) for order in self.live.values()]
+
+    def view(self, now_ns: int, *, reset: bool = False) -> View:
+        """Return what a strategy sees, and forget which orders ended since the last."""
+        ended = tuple(self._ended_since)
+        self._ended_since.clear()
+        return View(tuple(self.positions), tuple(self.live.values()), ended, now_ns, reset)
+
+    def replay(self, payloads: Iterable[object]) -> None:
+        """Rebuild from this symbol's journal records.
+
+        An order whose outcome the journal does not hold is of unknown outcome.
+        """
+        for payload in payloads:
+            match payload:
+                case OrderIntended():
+                    if self.find(payload.order.client_order_id) is None:
+                        self._keep(intend(payload.order, 0))
+                case AmendIntended() | OrderGone():
+                    self._replay_step(payload)
+                case OrderUpdated():
+                    try:
+                        self.said(payload)
+                    except IllegalTransition:
+                        self.force(payload)
+                case Fill():
+                    self.fill(payload)
+        for order in list(self.live.values()):
+            if order.state is State.SUBMITTING:
+                self.live[order.id] = evolve(order, state=State.UNKNOWN)
+            if order.amending:
+                self.live[order.id] = evolve(self.live[order.id], amending=None)
+        self._ended_since.clear()
+
+    def _replay_step(self, payload: AmendIntended | OrderGone) -> None:
+        if isinstance(payload, AmendIntended):
+            if payload.order.client_order_id in self.live:
+                self.ask_amend(payload.order)
+            return
+        order = self.live.pop(payload.client_order_id, None)
+        if order:
+            self._keep(evolve(order, state=State.GONE))
+
+    def _keep(self, order: Order) -> None:
+        made = parse(order.id)
+        if made is not None:
+            self.sequences[made.bot] = max(self.sequences.get(made.bot, 0), made.sequence + 1)
+        if not order.state.ended:
+            self.live[order.id] = order
+            return
+        self.live.pop(order.id, None)
+        if order.id not in self.ended:
+            self._ended_since.append(order.id)
+        self.ended[order.id] = order
+        if len(self.ended) > _REMEMBERED:
+            del self.ended[next(iter(self.ended))]
+
+
+def _as_command(said: OrderUpdated) -> PlaceOrder:
+    """Guess the command behind an order of ours that the journal does not hold."""
+    purpose = Purpose.ENTRY
+    if said.type.conditional:
+        purpose = Purpose.PROTECT
+    command = PlaceOrder(
+        said.key,
+        said.client_order_id,
+        said.side,
+        said.position_side,
+        said.type,
+        said.quantity,
+        price=said.price or None,
+        trigger_price=said.trigger_price or None,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=said.reduce_only,
+        purpose=purpose,
+    )
+    if purpose is Purpose.ENTRY and command.closing:
+        return evolve(command, purpose=Purpose.TAKE_PROFIT)
+    return command
+
+
+def _working(order: Order, mark: Decimal) -> Working:
+    command = order.command
+    price = order.price or command.trigger_price or mark
+    if order.amending:
+        price = max(price, order.amending.price)
+    return Working(
+        order.command.key,
+        order.id,
+        command.side,
+        command.position_side,
+        command.closing,
+        command.type.conditional,
+        order.exposed,
+        price if price else ZERO,
+        order.filled,
+    )
