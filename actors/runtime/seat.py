@@ -1,0 +1,95 @@
+"""One address as the runtime keeps it: the mailbox stays, incarnations come and go."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import define, field
+
+from .context import Context
+from .mailbox import Mailbox
+from .messages import NOTHING, ActorStatistics, State
+from .spec import ChildSpec, SupervisorSpec
+
+
+@define(eq=False)
+class Seat:
+    """Figures of one address. `supervisor` is "" for the root."""
+
+    name: str
+    spec: ChildSpec
+    supervisor: str
+    mailbox: Mailbox
+    children: tuple[str, ...] = ()
+    context: Context | None = None
+    generation: int = 0
+    state: State = "stopped"
+    waiting_for: str = ""
+    restarts: int = 0
+    dead_letters: int = 0
+    handled_before: int = 0  # by earlier incarnations
+    taken_before: int = 0
+    # The watch's notes (messages ever put in line, since when in ns): how old the head can be.
+    marks: deque[tuple[int, int]] = field(factory=deque)
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Return whether a supervisor sits here."""
+        return isinstance(self.spec.factory, SupervisorSpec)
+
+    def vacate(self) -> None:
+        """Let the present incarnation go; what waits stays."""
+        if self.context is not None:
+            self.taken_before = self.taken()
+            self.handled_before += max(0, self.context.handled - 1)
+            self.context = None
+        self.mailbox.reader = None
+        self.mailbox.idle = self.mailbox.closed
+
+    def taken(self) -> int:
+        """Return how many messages were ever taken from the exact and latest line."""
+        context = self.context
+        if context is None:
+            return self.taken_before
+        in_hand = context.current is not NOTHING
+        return self.taken_before + context.handled - context.control_handled + in_hand
+
+    def note_age(self, now_ns: int) -> int:
+        """Note how long the line is now; return the age of its oldest message in ns.
+
+        Exact to one call of this, and never more than the truth.
+        """
+        marks, taken = self.marks, self.taken()
+        while marks and marks[0][0] <= taken:
+            marks.popleft()
+        put = taken + len(self.mailbox.queue)
+        if put > taken and (not marks or marks[-1][0] < put):
+            marks.append((put, now_ns))
+        return now_ns - marks[0][1] if marks else 0
+
+    def statistics(self, now_ns: int) -> ActorStatistics:
+        """Return the present figures."""
+        context = self.context
+        handled = self.handled_before
+        busy_ns = 0
+        if context is not None:
+            handled += max(0, context.handled - 1)
+            seen, since_ns = context.busy_seen
+            if context.current is not NOTHING and seen == context.handled:
+                busy_ns = now_ns - since_ns
+        return ActorStatistics(
+            name=self.name,
+            state=self.state,
+            waiting_for=self.waiting_for,
+            restarts=self.restarts,
+            generation=self.generation,
+            mailbox=self.mailbox.depth(),
+            oldest_ms=(now_ns - self.marks[0][1]) / 1e6 if self._waits() else 0.0,
+            busy_ms=busy_ns / 1e6,
+            handled=handled,
+            conflated=self.mailbox.latest.conflated,
+            dead_letters=self.dead_letters,
+        )
+
+    def _waits(self) -> bool:
+        return bool(self.marks) and bool(self.mailbox.queue) and self.marks[-1][0] > self.taken()
