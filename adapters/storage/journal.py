@@ -1,0 +1,263 @@
+"""The journal on SQLite: append-only, hash-chained records for the host, readers and auditors."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from adapters.storage.codec import Codec
+from adapters.storage.rows import (
+    Head,
+    Row,
+    explain,
+    link,
+    read_rows,
+    seal,
+    select_head,
+    verify_chain,
+)
+from adapters.storage.schema import TRIGGERS, migrate, version_of
+from core.errors import JournalError
+from core.messages import Key
+from core.ports import Record
+
+__all__ = ["Durability", "JournalReader", "SqliteJournal"]
+
+Durability = Literal["process", "power"]
+_SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
+_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BUSY_MS = 2_000
+_CHECKED_AT_OPEN = 256
+
+
+class JournalReader:
+    """Read a journal, of a host that runs or one that stopped, without disturbing its writer.
+
+    Opens a connection of its own for each call, read-only. Errors of all methods: `JournalError`
+    naming the file and how to mend it.
+    """
+
+    def __init__(self, path: Path, extra: Iterable[type] = ()) -> None:
+        self.path = path
+        self._codec = Codec(extra)
+
+    def read(
+        self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
+    ) -> Iterator[Record]:
+        """Yield the records there are now, in order, only of those kinds and that key."""
+        names = tuple(self._codec.kind_of(kind) for kind in kinds)
+        try:
+            connection = _connect_reader(self.path)
+            try:
+                for row in read_rows(connection, names, key, after):
+                    yield self._record(row)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        except JournalError as error:
+            raise _named(error, self.path) from error
+
+    def head(self) -> Head:
+        """Return sequence and hash of the last record: noted elsewhere, they prove the rest."""
+        try:
+            connection = _connect_reader(self.path)
+            try:
+                return select_head(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def verify(self, after: Head | None = None) -> Head:
+        """Walk the whole chain; return its head.
+
+        `after` is a head noted earlier: the chain must still contain it.
+        Errors: `JournalError` naming the first bad row, or a guard that was taken away.
+        """
+        try:
+            connection = _connect_reader(self.path)
+            try:
+                missing = TRIGGERS - _triggers(connection)
+                if missing:
+                    raise JournalError(f"its trigger {min(missing)} was removed")
+                return verify_chain(connection, after=after)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        except JournalError as error:
+            raise _named(error, self.path) from error
+
+    def _record(self, row: Row) -> Record:
+        sequence, time_ns, kind, venue, symbol, client_order_id, actor, payload, _ = row
+        return Record(
+            self._codec.decode(kind, payload, sequence),
+            time_ns,
+            Key(venue, symbol) if venue or symbol else None,
+            client_order_id,
+            actor,
+            sequence,
+        )
+
+
+class SqliteJournal(JournalReader):
+    """The one writer of a journal; implements `core.ports.Journal`.
+
+    "process" durability survives a kill -9 of the program, "power" a loss of power too (an fsync
+    for every append). Used by one thread at a time, not always the one that made it.
+    """
+
+    def __init__(
+        self, path: Path, durability: Durability = "process", extra: Iterable[type] = ()
+    ) -> None:
+        super().__init__(path, extra)
+        self._connection = _connect_writer(path, durability)
+        try:
+            self._head = _last_link(self._connection)
+            self._inode = os.stat(path).st_ino
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise explain(error, path) from error
+        except JournalError as error:
+            self._connection.close()
+            raise _named(error, path) from error
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Make the records durable in one transaction before returning.
+
+        Errors: `JournalError` with the cause in words; then none was written, and the next append
+        works again once the cause is gone.
+        """
+        if not records:
+            return
+        rows, head = self._rows(records)
+        connection = self._connection
+        try:
+            self._check_file()
+            if len(rows) == 1:
+                connection.execute(_INSERT, rows[0])
+            else:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_INSERT, rows)
+                connection.execute("COMMIT")
+        except (sqlite3.Error, OverflowError) as error:
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            raise explain(error, self.path) from error
+        self._head = head
+
+    def close(self) -> None:
+        """Move everything into the one file and close it; idempotent."""
+        with suppress(sqlite3.Error):  # a checkpoint is tidiness: the records are safe in the log
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    def _rows(self, records: Sequence[Record]) -> tuple[list[Row], Head]:
+        head = self._head
+        rows: list[Row] = []
+        for record in records:
+            kind, payload = self._codec.encode(record.payload)
+            key = record.key
+            row = seal(
+                head,
+                record.time_ns,
+                kind,
+                key.venue if key else "",
+                key.symbol if key else "",
+                record.client_order_id,
+                record.actor,
+                payload.decode(),
+            )
+            head = Head(row[0], row[8])
+            rows.append(row)
+        return rows, head
+
+    def _check_file(self) -> None:
+        """Refuse to write into a file that was deleted or replaced: SQLite would not notice."""
+        try:
+            same = os.stat(self.path).st_ino == self._inode
+        except OSError:
+            same = False
+        if not same:
+            raise JournalError(
+                f"the journal {self.path} was deleted or replaced while the host runs: "
+                "put the file back, or stop the host"
+            )
+
+
+def _connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.chmod(path, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be opened for writing: {error.strerror}"
+        ) from error
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        migrate(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise explain(error, path) from error
+    except JournalError as error:
+        connection.close()
+        raise _named(error, path) from error
+    return connection
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        raise JournalError(f"there is no journal at {path}")
+    connection = _open_read_only(path, "mode=ro")
+    try:
+        version_of(connection)
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        # A folder that we may not write to, and nobody writes: the file alone is all there is.
+        connection = _open_read_only(path, "mode=ro&immutable=1")
+    return connection
+
+
+def _open_read_only(path: Path, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        timeout=_BUSY_MS / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _last_link(connection: sqlite3.Connection) -> Head:
+    """Check the last part of the chain, where a torn file shows, and return its end."""
+    head = select_head(connection)
+    start = head.sequence - _CHECKED_AT_OPEN
+    if start <= 0:
+        return verify_chain(connection)
+    return verify_chain(connection, after=link(connection, start))
+
+
+def _triggers(connection: sqlite3.Connection) -> set[str]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    return {name for (name,) in found}
+
+
+def _named(error: JournalError, path: Path) -> JournalError:
+    text = str(error)
+    return error if str(path) in text else JournalError(f"the journal {path}: {text}")
