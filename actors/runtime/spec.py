@@ -30,14 +30,17 @@ class ChildSpec:
     restart: Restart = field(
         default="permanent", validator=validators.in_(("permanent", "transient", "temporary"))
     )
-    start_within_s: float | None = field(default=30.0, validator=validators.optional(_positive))
+    start_within_s: float | None = 30.0
     shutdown_within_s: float = field(default=5.0, validator=_positive)
     busy_deadline_s: float = field(default=10.0, validator=_positive)
-    mailbox_age_s: float | None = field(default=None, validator=validators.optional(_positive))
+    mailbox_age_s: float | None = None
     mailbox_limit: int = field(default=100_000, validator=validators.gt(0))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a nested supervisor under two names."""
+        """Refuse deadlines that are never met, and a nested supervisor under two names."""
+        for deadline_s in (self.start_within_s, self.mailbox_age_s):
+            if deadline_s is not None and deadline_s <= 0:
+                raise ValueError(f"child {self.name!r}: a deadline must be above 0 s or None")
         if isinstance(self.factory, SupervisorSpec) and self.factory.name != self.name:
             raise ValueError(f"child {self.name!r} holds a supervisor named {self.factory.name!r}")
 
