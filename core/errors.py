@@ -71,7 +71,16 @@ class UserError(BulkheadError):
 
 
 class ConfigError(UserError):
-    """A configuration key that is unknown, of the wrong type, out of range or contradictory."""
+    """A configuration key that is unknown, of the wrong type, out of range or contradictory.
+
+    `others` are the further problems of the same file, each to be shown on a line of its own.
+    """
+
+    def __init__(
+        self, what: str, where: str, mend: str, others: tuple[ConfigError, ...] = ()
+    ) -> None:
+        super().__init__(what, where, mend)
+        self.others = others
 
 
 class UsageError(UserError):

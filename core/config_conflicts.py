@@ -1,0 +1,214 @@
+"""Contradictions between configuration keys, each legal alone, for the schema in `core.config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from core.errors import ConfigError
+from core.money import text
+
+if TYPE_CHECKING:
+    from core.config import BinanceVenue, Bot, Config
+
+__all__ = ["conflicts"]
+
+_BPS = Decimal(10_000)
+
+
+def conflicts(config: Config) -> list[ConfigError]:
+    """Return every contradiction, in the order of the file."""
+    return [
+        *_mode(config),
+        *_paper(config),
+        *_timing("venues.binance", config.venues.binance, config),
+        *_bots(config),
+        *_caps(config),
+        *_pauses(config),
+    ]
+
+
+def _mode(config: Config) -> Iterator[ConfigError]:
+    for name in ("key_env", "secret_env"):
+        where = f"venues.binance.{name}"
+        given = bool(getattr(config.venues.binance, name))
+        if config.mode == "paper" and given:
+            yield ConfigError(
+                "paper trading holds no key of a venue",
+                where,
+                'write "" here, or set mode to "testnet" or "live"',
+            )
+        elif config.mode != "paper" and not given:
+            yield ConfigError(
+                f"{config.mode} trading needs a key",
+                where,
+                "name the environment variable that holds it",
+            )
+
+
+def _paper(config: Config) -> Iterator[ConfigError]:
+    paper = config.paper
+    if paper.market == "mirror":
+        yield ConfigError(
+            "a mirror of the live market is not there yet",
+            "paper.market",
+            'write "synthetic" or "recorded"',
+        )
+    if paper.market == "recorded" and not paper.files:
+        yield ConfigError(
+            "a recorded market needs files", "paper.files", "name at least one recording"
+        )
+    if bool(paper.key_env) != bool(paper.secret_env):
+        missing = "secret_env" if paper.key_env else "key_env"
+        yield ConfigError("one of a pair", f"paper.{missing}", "name both variables or neither")
+    if paper.key_env and not paper.exchange:
+        yield ConfigError(
+            "the key of an exchange that the host starts itself is its own",
+            "paper.key_env",
+            'write "" here, or the address of an exchange started by hand in paper.exchange',
+        )
+
+
+def _timing(path: str, venue: BinanceVenue, config: Config) -> Iterator[ConfigError]:
+    if venue.max_clock_age_s < 2 * venue.clock_sample_every_s:
+        yield ConfigError(
+            f"{venue.max_clock_age_s} s is over before a late sample could come",
+            f"{path}.max_clock_age_s",
+            f"write at least {2 * venue.clock_sample_every_s}, twice clock_sample_every_s",
+        )
+    call_s = (venue.connect_timeout_ms + venue.read_timeout_ms) / 1000
+    if config.supervision.busy_deadline_s <= call_s:
+        yield ConfigError(
+            f"{config.supervision.busy_deadline_s} s would fail an actor in a slow venue call",
+            "supervision.busy_deadline_s",
+            f"write more than {call_s}, the connect and read time-outs of {path}",
+        )
+
+
+def _bots(config: Config) -> Iterator[ConfigError]:
+    if not config.bots:
+        yield ConfigError("no bot", "bots", "add at least one [[bots]] table")
+    elif not config.venues.binance.hedge_mode:
+        yield ConfigError(
+            "a hedge grid holds a long and a short side at once",
+            "venues.binance.hedge_mode",
+            "write true",
+        )
+    names: dict[str, int] = {}
+    owners: dict[tuple[str, str], int] = {}
+    for place, bot in enumerate(config.bots):
+        path = f"bots[{place}]"
+        first = names.setdefault(bot.name, place)
+        if first != place:
+            yield ConfigError(
+                f'"{bot.name}" is the name of bots[{first}] too', f"{path}.name", "rename one"
+            )
+        for index, symbol in enumerate(bot.symbols):
+            owner = owners.setdefault((bot.venue, symbol), place)
+            if owner != place:
+                yield ConfigError(
+                    f'"{symbol}" is traded by bots[{owner}] too',
+                    f"{path}.symbols[{index}]",
+                    "leave each symbol to one bot",
+                )
+        yield from _bot(path, bot, config)
+
+
+def _bot(path: str, bot: Bot, config: Config) -> Iterator[ConfigError]:
+    risk = config.risk
+    if bot.leverage > risk.max_leverage:
+        yield ConfigError(
+            f"leverage {bot.leverage} is over risk.max_leverage {risk.max_leverage}",
+            f"{path}.leverage",
+            f"write at most {risk.max_leverage}",
+        )
+    if bot.stop_loss_bps * bot.leverage >= _BPS:
+        yield ConfigError(
+            f"at leverage {bot.leverage} a position is liquidated before this stop",
+            f"{path}.stop_loss_bps",
+            f"write less than {text(_BPS // bot.leverage)}",
+        )
+    depth = bot.levels * bot.spacing_bps / _BPS
+    if depth >= 1:
+        yield ConfigError(
+            f"{bot.levels} levels of {text(bot.spacing_bps)} bps reach a price of 0",
+            f"{path}.spacing_bps",
+            f"write less than {text(_BPS // bot.levels)}",
+        )
+        return
+    if bot.levels > risk.max_open_orders_per_side:
+        yield ConfigError(
+            f"{bot.levels} levels are over risk.max_open_orders_per_side "
+            f"{risk.max_open_orders_per_side}",
+            f"{path}.levels",
+            f"write at most {risk.max_open_orders_per_side}",
+        )
+    order = worst_order(bot)
+    if order > risk.max_order_notional:
+        yield ConfigError(
+            f"an order counts for up to {_money(order)}, over risk.max_order_notional "
+            f"{text(risk.max_order_notional)}",
+            f"{path}.order_notional",
+            "make the order smaller or the cap larger",
+        )
+    ladder = bot.levels * order
+    if ladder > risk.max_symbol_notional:
+        yield ConfigError(
+            f"a full ladder counts for up to {_money(ladder)}, over risk.max_symbol_notional "
+            f"{text(risk.max_symbol_notional)}",
+            f"{path}.levels",
+            "use fewer levels, smaller orders or a larger cap",
+        )
+
+
+def worst_order(bot: Bot) -> Decimal:
+    """Return what the farthest order of a ladder may count for, in quote money.
+
+    Risk values an order at the worse of its price and the mark, and the farthest rung is the whole
+    ladder away from the mark.
+    """
+    return bot.order_notional / (1 - bot.levels * bot.spacing_bps / _BPS)
+
+
+def _caps(config: Config) -> Iterator[ConfigError]:
+    risk = config.risk
+    order = ("max_order_notional", "max_symbol_notional", "max_side_notional", "max_gross_notional")
+    for small, large in pairwise(order):
+        if getattr(risk, small) > getattr(risk, large):
+            yield ConfigError(
+                f"{text(getattr(risk, large))} is under risk.{small} {text(getattr(risk, small))}",
+                f"risk.{large}",
+                f"write at least {text(getattr(risk, small))}",
+            )
+    usable = [bot for bot in config.bots if bot.levels * bot.spacing_bps < _BPS]
+    side = sum((len(bot.symbols) * bot.levels * worst_order(bot) for bot in usable), Decimal(0))
+    for name, needed in (("max_side_notional", side), ("max_gross_notional", 2 * side)):
+        if needed > getattr(risk, name):
+            yield ConfigError(
+                f"the full ladders of all bots count for up to {_money(needed)}",
+                f"risk.{name}",
+                f"raise it from {text(getattr(risk, name))}, or make the ladders smaller",
+            )
+
+
+def _pauses(config: Config) -> Iterator[ConfigError]:
+    execution, supervision = config.execution, config.supervision
+    pairs = (
+        (
+            ("execution.unknown_first_query_ms", execution.unknown_first_query_ms),
+            ("execution.unknown_max_query_ms", execution.unknown_max_query_ms),
+        ),
+        (
+            ("supervision.backoff_initial_ms", supervision.backoff_initial_ms),
+            ("supervision.backoff_max_ms", supervision.backoff_max_ms),
+        ),
+    )
+    for (first, least), (last, most) in pairs:
+        if least > most:
+            yield ConfigError(f"{most} is under {first} {least}", last, f"write at least {least}")
+
+
+def _money(value: Decimal) -> str:
+    return text(round(value, 2))
