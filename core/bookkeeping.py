@@ -26,12 +26,16 @@ __all__ = ["OrderRow", "SymbolAccount", "merge"]
 def merge(known: OrderUpdated, said: OrderUpdated) -> OrderUpdated:
     """Take a further word on an order in; older news changes nothing that newer news said.
 
-    An ended order stays as it ended, filled quantities never shrink, a conditional order keeps
-    its type when the plain order it turned into is reported.
+    An ended order never opens again, filled quantities never shrink, a conditional order keeps its
+    type when the plain order it turned into is reported. Of two different ends the later counts.
     """
     filled = max(known.filled, said.filled)
-    stale = said.event_ns < known.event_ns or said.filled < known.filled
-    if not known.status.open or (said.status.open and stale):
+    if said.status.open:
+        stale = said.event_ns < known.event_ns or said.filled < known.filled
+        ignored = stale or not known.status.open
+    else:
+        ignored = not known.status.open and said.event_ns <= known.event_ns
+    if ignored:
         return known if filled == known.filled else evolve(known, filled=filled)
     conditional = known.type.conditional
     return evolve(
