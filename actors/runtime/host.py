@@ -67,7 +67,10 @@ class Host:
         self.root = ""
         self.outcome: Outcome | None = None
         self._on_log = on_log or log_to_logging
-        self.dead_letters = DeadLetters(lambda text, error: self.log("ERROR", "", text, error))
+        self.abandoned: list[str] = []
+        self.dead_letters = DeadLetters(
+            self.seats, lambda text, error: self.log("ERROR", "", text, error)
+        )
 
     # What a runtime supplies.
     def now_ns(self) -> int:
@@ -128,6 +131,7 @@ class Host:
             if by is not None and by.fenced:
                 return 0
             seat = self.seats[name]
+            seat.vacate()
             if seat.mailbox.closed:
                 seat.mailbox.reopen()
             seat.generation += 1
@@ -228,8 +232,10 @@ class Host:
     def retire_child(self, name: str, generation: int, cause: Cause, error: Exception) -> None:
         """Revoke the lease of this generation, if it is still the present one."""
         context = self.seats[name].context
-        if context is not None and context.generation == generation:
-            self.retire(context, cause, describe(error), error)
+        if context is None or context.generation != generation:
+            return
+        if self.retire(context, cause, describe(error), error) and cause == "stopped":
+            self.abandoned.append(name)
 
     def order_stop(self, name: str, generation: int, reason: str) -> None:
         """Ask one incarnation to end in order."""
@@ -256,7 +262,8 @@ class Host:
             self.announced()
         elif isinstance(report, Died):
             orderly = report.cause in ("normal", "stopped")
-            self.conclude(Outcome(report.reason, "orderly" if orderly else "gave_up"))
+            left = tuple(self.abandoned)
+            self.conclude(Outcome(report.reason, "orderly" if orderly else "gave_up", left))
 
     def conclude(self, outcome: Outcome) -> None:
         """End the host, once."""
@@ -291,9 +298,6 @@ class Host:
 
     def dead_letter(self, reason: str, to: str, message: object) -> None:
         """Count a message that reached nobody, and say so."""
-        seat = self.seats.get(to)
-        if seat is not None:
-            seat.dead_letters += 1
         self.dead_letters.add(reason, to, message)
 
     def _overflow(self, seat: Seat) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from threading import RLock, local
 
 from attrs import frozen
@@ -13,7 +13,11 @@ OnDeadLetter = Callable[[str, str, object], None]
 
 @frozen
 class DeadLetter:
-    """One undelivered message and why: unknown, closed, full, fenced, poison or dropped."""
+    """One undelivered message and why.
+
+    Reasons: unknown, closed, full, fenced (sent by a replaced incarnation), poison (in the hands
+    of one that died), unhandled (a supervisor cannot use it), dropped (by a simulated fault).
+    """
 
     reason: str
     to: str
@@ -23,11 +27,18 @@ class DeadLetter:
 class DeadLetters:
     """Counts by reason, the most recent ones, and a hook that hears of each."""
 
-    def __init__(self, on_failure: Callable[[str, BaseException], None], keep: int = 1000) -> None:
+    def __init__(
+        self,
+        known: Container[str],
+        on_failure: Callable[[str, BaseException], None],
+        keep: int = 1000,
+    ) -> None:
         self.on_dead_letter: OnDeadLetter | None = None
+        self._known = known
         self._on_failure = on_failure
         self._guard = RLock()
         self._counts: Counter[str] = Counter()
+        self._counts_to: Counter[str] = Counter()
         self._recent: deque[DeadLetter] = deque(maxlen=keep)
         self._inside = local()
 
@@ -43,10 +54,17 @@ class DeadLetters:
         with self._guard:
             return tuple(self._recent)
 
+    def count_to(self, name: str) -> int:
+        """Return how many were addressed to this known name."""
+        with self._guard:
+            return self._counts_to[name]
+
     def add(self, reason: str, to: str, message: object) -> None:
         """Count one and tell the hook; a hook that makes dead letters of its own hears none."""
         with self._guard:
             self._counts[reason] += 1
+            if to in self._known:  # names that nobody has must not grow without bound
+                self._counts_to[to] += 1
             self._recent.append(DeadLetter(reason, to, message))
         hook = self.on_dead_letter
         if hook is None or getattr(self._inside, "hook", False):

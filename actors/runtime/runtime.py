@@ -43,7 +43,8 @@ class Runtime(Host):
         return self.outcome or self._abandon(reason, timeout_s)
 
     def _abandon(self, reason: str, timeout_s: float) -> Outcome:
-        left = tuple(name for name, seat in self.seats.items() if seat.context is not None)
+        held = [name for name, seat in self.seats.items() if seat.context is not None]
+        left = tuple(self.abandoned + held)
         text = f"{reason}; not stopped within {timeout_s} s: {', '.join(left)}"
         self.conclude(Outcome(text, "orderly", left))
         context = self.seats[self.root].context
@@ -94,4 +95,5 @@ class Runtime(Host):
     def statistics(self) -> tuple[ActorStatistics, ...]:
         """Return the figures of every address, in the order of the tree."""
         now_ns = self.monotonic_ns()
-        return tuple(seat.statistics(now_ns) for seat in self.seats.values())
+        dead = self.dead_letters.count_to
+        return tuple(seat.statistics(now_ns, dead(name)) for name, seat in self.seats.items())

@@ -26,11 +26,11 @@ class Seat:
     state: State = "stopped"
     waiting_for: str = ""
     restarts: int = 0
-    dead_letters: int = 0
     handled_before: int = 0  # by earlier incarnations
     taken_before: int = 0
     # The watch's notes (messages ever put in line, since when in ns): how old the head can be.
     marks: deque[tuple[int, int]] = field(factory=deque)
+    head_since_ns: int | None = None
 
     @property
     def is_supervisor(self) -> bool:
@@ -65,13 +65,17 @@ class Seat:
         put = taken + len(self.mailbox.queue)
         if put > taken and (not marks or marks[-1][0] < put):
             marks.append((put, now_ns))
+        self.head_since_ns = marks[0][1] if marks else None
         return now_ns - marks[0][1] if marks else 0
 
-    def statistics(self, now_ns: int) -> ActorStatistics:
+    def statistics(self, now_ns: int, dead_letters: int) -> ActorStatistics:
         """Return the present figures."""
         context = self.context
         handled = self.handled_before
         busy_ns = 0
+        since_head_ns = self.head_since_ns
+        if since_head_ns is None or not self.mailbox.queue:
+            since_head_ns = now_ns
         if context is not None:
             handled += max(0, context.handled - 1)
             seen, since_ns = context.busy_seen
@@ -84,12 +88,9 @@ class Seat:
             restarts=self.restarts,
             generation=self.generation,
             mailbox=self.mailbox.depth(),
-            oldest_ms=(now_ns - self.marks[0][1]) / 1e6 if self._waits() else 0.0,
-            busy_ms=busy_ns / 1e6,
+            oldest_ms=max(0, now_ns - since_head_ns) / 1e6,
+            busy_ms=max(0, busy_ns) / 1e6,
             handled=handled,
             conflated=self.mailbox.latest.conflated,
-            dead_letters=self.dead_letters,
+            dead_letters=dead_letters,
         )
-
-    def _waits(self) -> bool:
-        return bool(self.marks) and bool(self.mailbox.queue) and self.marks[-1][0] > self.taken()

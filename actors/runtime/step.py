@@ -16,7 +16,7 @@ from .faults import Faults, FaultyContext, Lane
 from .host import OnLog
 from .letters import OnDeadLetter
 from .mailbox import Mailbox, Ticket
-from .messages import NOTHING, Begin, Outcome
+from .messages import NOTHING, ActorStatistics, Begin, Order, Outcome
 from .runtime import Reply, Runtime
 from .seat import Seat
 from .timers import Call, Timers
@@ -81,6 +81,7 @@ class StepRuntime(Runtime):
         self._watch_interval_ns = round(watch_interval_s * 1e9)
         self._watching = False
         self._stuck: list[Context] = []
+        self._hang_at_start: dict[str, int | None] = {}
         self._all_ready = False
 
     def _blocks(self) -> Iterator[memoryview]:
@@ -112,7 +113,11 @@ class StepRuntime(Runtime):
 
     def run_until_idle(self) -> int:
         """Handle all that waits, without letting time pass; return how many turns that took."""
-        return self._run(_ALL)
+        turns = self._run(_ALL)
+        while (due_ns := self.timers.next_due_ns()) is not None and due_ns <= self._clock_ns:
+            self._fire(due_ns)
+            turns += self._run(_ALL)
+        return turns
 
     def run_for(self, duration_ns: int) -> int:
         """Let so much time pass, timers in their order; return how many turns were taken."""
@@ -162,20 +167,30 @@ class StepRuntime(Runtime):
     def hang(self, name: str, for_ns: int | None = None) -> None:
         """Let an actor take its next message and not return from it before `wake`, or `for_ns`.
 
-        Raises KeyError for no such name and RuntimeError when no incarnation is there.
+        An actor that has not begun hangs in its start. Raises KeyError for no such name.
         """
         context = self.seats[name].context
-        if context is None:
-            raise RuntimeError(f"no incarnation of {name!r} is there to hang")
+        if context is None or context.actor is None:
+            self._hang_at_start[name] = for_ns
+            return
 
         def never_return(message: object) -> None:
             if context.actor is not None:
                 context.handle = context.actor.handle
-            if for_ns is not None:
-                self._call_after(for_ns, lambda: self._resume(context))
-            raise _Stuck
+            raise self._stuck_for(context, for_ns)
 
         context.handle = never_return
+
+    def begin(self, context: Context) -> bool:
+        """Let the actor build its state, unless it is to hang in that."""
+        if context.name in self._hang_at_start:
+            raise self._stuck_for(context, self._hang_at_start.pop(context.name))
+        return super().begin(context)
+
+    def _stuck_for(self, context: Context, for_ns: int | None) -> _Stuck:
+        if for_ns is not None:
+            self._call_after(for_ns, lambda: self._resume(context))
+        return _Stuck()
 
     def wake(self, name: str) -> int:
         """Let every hung incarnation of this name go on; return how many there were."""
@@ -204,6 +219,12 @@ class StepRuntime(Runtime):
                 self.tell_control(to, message)
             case "latest":
                 self.tell_latest(to, key, message)
+
+    def statistics(self) -> tuple[ActorStatistics, ...]:
+        """Return the figures of every address; ages count from the last look at them."""
+        for seat in self.seats.values():
+            seat.note_age(self._clock_ns)
+        return super().statistics()
 
     def make_mailbox(self, bound: int, refuse: Callable[[str, object], None]) -> Mailbox:
         """Make a mailbox that lists its reader among those that can run."""
@@ -247,6 +268,7 @@ class StepRuntime(Runtime):
         """Take up to `budget` turns at this instant, one message each; return how many."""
         runnable, trace = self._runnable, self._trace
         turns = 0
+        interrupt: KeyboardInterrupt | None = None
         if not runnable:
             return 0
         for draw in islice(self._draws, budget):
@@ -282,11 +304,16 @@ class StepRuntime(Runtime):
                     self._hold(context)
                 except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this actor
                     self.crashed(context, error)
+                    interrupt = error if isinstance(error, KeyboardInterrupt) else None
             if not stays:
                 last = runnable.pop()
                 if last is not mailbox:
                     runnable[at] = last
                 mailbox.listed = False
+                if (
+                    interrupt is not None
+                ):  # it may be the user's: this thread is not the actor's own
+                    raise interrupt
                 if not runnable:
                     break
         return turns
@@ -314,7 +341,10 @@ class StepRuntime(Runtime):
             return
         self._stuck.remove(context)
         try:
-            context.handle(context.current)
+            if isinstance(context.current, Order):
+                self.perform(context, context.current)
+            else:
+                context.handle(context.current)
         except BaseException as error:  # noqa: BLE001 - as in the loop
             self.crashed(context, error)
             return

@@ -122,7 +122,7 @@ class Supervisor(Actor):
             case Stop(reason=reason):
                 self._close("stopped", reason)
             case _:
-                raise TypeError(f"a supervisor cannot handle {message!r}")
+                self.host.dead_letter("unhandled", self.name, message)
         self._proceed()
 
     def _present(self, name: str, generation: int) -> Child | None:

@@ -16,8 +16,9 @@ from .errors import AskTimeout
 from .host import OnLog
 from .letters import OnDeadLetter
 from .mailbox import Mailbox, ThreadsMailbox, Ticket
-from .messages import NOTHING, Finish, Outcome
+from .messages import NOTHING, Finish, Outcome, Stop
 from .runtime import Reply, Runtime
+from .spec import SupervisorSpec
 from .timers import Timers
 from .watch import look
 
@@ -37,8 +38,7 @@ class Inbox:
         if isinstance(envelope.message, _ActorStop):
             if reply_to is not None:
                 self._stops.append(reply_to)
-            reason = "stopped through its Pykka reference"
-            context.finish(Finish(context.generation, "normal", reason))
+            self._stop(context, "stopped through its Pykka reference")
             if context.fenced:
                 self.stopped()
         elif reply_to is None:
@@ -46,6 +46,13 @@ class Inbox:
         else:
             error = TypeError("an actor of this runtime is asked through Runtime.ask")
             reply_to.set_exception((TypeError, error, None))
+
+    def _stop(self, context: Context, reason: str) -> None:
+        actor, generation = context.actor, context.generation
+        if actor is not None and actor.stops_itself:
+            context.mailbox.put_control(Stop(generation, reason))
+        else:
+            context.finish(Finish(generation, "normal", reason))
 
     def get(self) -> Any:
         """Refuse: Pykka's own loop does not run here."""
@@ -161,6 +168,10 @@ class ThreadsRuntime(Runtime):
         self.timers = Timers(self._sooner.set)
         if switch_interval_s is not None:
             sys.setswitchinterval(switch_interval_s)
+
+    def start(self, spec: SupervisorSpec) -> None:
+        """Seat the whole tree and start its root; returns before the children are ready."""
+        super().start(spec)
         for target in (self._keep_time, self._watch):
             name = f"runtime:{target.__name__.strip('_')}"
             threading.Thread(target=self._serve, args=(target,), name=name, daemon=True).start()
