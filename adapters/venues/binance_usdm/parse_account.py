@@ -1,0 +1,179 @@
+"""REST answers about our account → core types: balances, positions, funding, settings, keys."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from adapters.venues.binance_usdm.decode import (
+    decimal,
+    decode,
+    finite,
+    nanoseconds,
+    position_side,
+)
+from core.errors import FrameError
+from core.messages import BalanceUpdated, FundingPaid, Key, PositionReported
+from core.ports import AccountState, KeyRights, SymbolSettings
+
+__all__ = [
+    "account",
+    "funding",
+    "key_rights",
+    "listen_key",
+    "positions",
+    "symbol_settings",
+]
+
+Number = int | str
+
+
+class _Income(msgspec.Struct):
+    incomeType: str
+    income: Decimal
+    asset: str
+    time: Number
+    tranId: Number
+    symbol: str = ""
+
+
+class _Position(msgspec.Struct):
+    symbol: str
+    positionSide: str
+    positionAmt: Decimal
+    entryPrice: Decimal
+    updateTime: Number = 0
+    liquidationPrice: str = ""
+    markPrice: str = ""
+
+
+class _Asset(msgspec.Struct):
+    asset: str
+    walletBalance: Decimal
+    updateTime: Number = 0
+
+
+class _Account(msgspec.Struct):
+    totalInitialMargin: Decimal
+    totalMaintMargin: Decimal
+    totalMarginBalance: Decimal
+    totalUnrealizedProfit: Decimal
+    availableBalance: Decimal
+    assets: list[_Asset]
+
+
+class _AccountConfig(msgspec.Struct):
+    canTrade: bool
+    dualSidePosition: bool
+
+
+class _SymbolConfig(msgspec.Struct):
+    symbol: str
+    marginType: str
+    leverage: int
+
+
+class _Rights(msgspec.Struct):
+    ipRestrict: bool
+    enableWithdrawals: bool
+    enableFutures: bool
+
+
+class _ListenKey(msgspec.Struct):
+    listenKey: str
+
+
+_INCOME = msgspec.json.Decoder(list[_Income])
+_POSITIONS = msgspec.json.Decoder(list[_Position])
+_ACCOUNT = msgspec.json.Decoder(_Account)
+_ACCOUNT_CONFIG = msgspec.json.Decoder(_AccountConfig)
+_SYMBOL_CONFIG = msgspec.json.Decoder(list[_SymbolConfig])
+_RIGHTS = msgspec.json.Decoder(_Rights)
+_LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
+
+
+def funding(raw: bytes, venue: str) -> tuple[FundingPaid, ...]:
+    """Read the funding rows of income, oldest first; other types are left out."""
+    rows = [row for row in decode(_INCOME, raw, "income") if row.incomeType == "FUNDING_FEE"]
+    finite("income", (row.income for row in rows))
+    paid = (
+        FundingPaid(
+            Key(venue, row.symbol),
+            row.income,
+            row.asset,
+            str(row.tranId),
+            nanoseconds(row.time, "income time"),
+        )
+        for row in rows
+    )
+    return tuple(sorted(paid, key=lambda one: one.time_ns))
+
+
+def positions(raw: bytes, venue: str) -> tuple[PositionReported, ...]:
+    """Read positionRisk; flat symbols may be absent (v3 leaves them out)."""
+    rows = decode(_POSITIONS, raw, "positionRisk")
+    finite("positionRisk", (value for row in rows for value in (row.positionAmt, row.entryPrice)))
+    return tuple(
+        PositionReported(
+            Key(venue, row.symbol),
+            position_side(row.positionSide, "positionRisk positionSide"),
+            row.positionAmt,
+            row.entryPrice,
+            nanoseconds(row.updateTime, "positionRisk updateTime"),
+            decimal(row.liquidationPrice, "positionRisk liquidationPrice"),
+            decimal(row.markPrice, "positionRisk markPrice"),
+        )
+        for row in rows
+    )
+
+
+def account(raw: bytes, config: bytes, venue: str, now_ns: int) -> AccountState:
+    """Join account and accountConfig; `now_ns` is the venue's time before the reads."""
+    row = decode(_ACCOUNT, raw, "account")
+    settings = decode(_ACCOUNT_CONFIG, config, "accountConfig")
+    totals = (
+        row.availableBalance,
+        row.totalInitialMargin,
+        row.totalMaintMargin,
+        row.totalMarginBalance,
+        row.totalUnrealizedProfit,
+    )
+    finite("account", (*totals, *(asset.walletBalance for asset in row.assets)))
+    balances = tuple(
+        BalanceUpdated(
+            venue,
+            asset.asset,
+            asset.walletBalance,
+            "query",
+            nanoseconds(asset.updateTime, "account updateTime"),
+        )
+        for asset in row.assets
+    )
+    return AccountState(
+        balances,
+        *totals,
+        hedge_mode=settings.dualSidePosition,
+        can_trade=settings.canTrade,
+        event_ns=now_ns,
+    )
+
+
+def symbol_settings(raw: bytes, key: Key) -> SymbolSettings:
+    for row in decode(_SYMBOL_CONFIG, raw, "symbolConfig"):
+        if row.symbol == key.symbol:
+            return SymbolSettings(key, row.leverage, row.marginType.upper() == "ISOLATED")
+    raise FrameError(f"symbolConfig: nothing for {key.symbol}")
+
+
+def key_rights(raw: bytes) -> KeyRights:
+    row = decode(_RIGHTS, raw, "apiRestrictions")
+    return KeyRights(row.enableFutures, row.enableWithdrawals, row.ipRestrict)
+
+
+def listen_key(raw: bytes) -> str:
+    """Read the key of a user stream: a bearer secret, never to be logged."""
+    key = decode(_LISTEN_KEY, raw, "listenKey").listenKey
+    if not key.isalnum() or not key.isascii():
+        raise FrameError("listenKey: not a key")
+    return key
