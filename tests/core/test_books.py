@@ -142,6 +142,11 @@ def test_an_amendment_changes_price_and_quantity_and_its_older_word_does_not_und
         assert (row["price"], row["quantity"]) == ("99", "3")
 
 
+def test_an_older_word_heard_for_the_first_time_changes_nothing() -> None:
+    row = only_order(said(PART, "0.5", at=2, price=D("99")), said(NEW, at=1))
+    assert (row["status"], row["price"], row["filled"]) == ("partially_filled", "99", "0.5")
+
+
 def test_an_amendment_within_the_same_instant_survives_a_repeated_acknowledgement() -> None:
     before = said(NEW, at=1)
     after = said(NEW, at=1, price=D("99"), amended=True)
