@@ -205,6 +205,21 @@ class Record:
     sequence: int = 0
 
 
+class Log(Protocol):
+    """Write one line for people and machines; never raises, never blocks for long."""
+
+    def __call__(
+        self,
+        level: str,
+        actor: str,
+        text: str,
+        *,
+        symbol: str = "",
+        client_order_id: str = "",
+        exception: BaseException | None = None,
+    ) -> None: ...
+
+
 class Journal(Protocol):
     """Append-only, ordered, hash-chained records. One writer, any number of readers."""
 

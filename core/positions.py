@@ -87,6 +87,10 @@ class PositionBook:
         """Return the position of one side."""
         return self._sides[side]
 
+    def open(self, side: PositionSide, quantity: Decimal, entry_price: Decimal) -> None:
+        """Begin a side with what the venue held when the books were opened."""
+        self._sides[side] = Position(side, quantity, entry_price)
+
     def apply(self, fill: Fill) -> Decimal | None:
         """Fold one fill into its side.
 

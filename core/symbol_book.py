@@ -13,6 +13,7 @@ from core.messages import (
     AmendOrder,
     Fill,
     Key,
+    OrderRefused,
     OrderUpdated,
     PlaceOrder,
     Purpose,
@@ -20,8 +21,9 @@ from core.messages import (
 )
 from core.money import ZERO
 from core.orders import Event, Order, State, adopt, advance, intend, update
+from core.ports import Record
 from core.positions import PositionBook
-from core.records import AmendIntended, OrderGone, OrderIntended
+from core.records import AmendIntended, BooksOpened, OrderGone, OrderIntended
 from core.risk.exposure import Working
 from core.strategies.intents import View
 
@@ -46,6 +48,7 @@ class SymbolBook:
         self.foreign: dict[str, OrderUpdated] = {}
         self.sequences: dict[str, int] = {}
         self.last_fill_ns = 0
+        self.opened_ns = 0
         self._ended_since: list[str] = []
 
     def find(self, client_order_id: str) -> Order | None:
@@ -131,7 +134,12 @@ class SymbolBook:
         self.said(said)
 
     def fill(self, fill: Fill) -> Decimal | None:
-        """Fold a fill in; return the PnL it realised, None when it was known."""
+        """Fold a fill in; return the PnL it realised, None when it was known.
+
+        Fills up to the opening of the books are contained in what was opened with.
+        """
+        if fill.time_ns <= self.opened_ns:
+            return None
         realised = self.positions.apply(fill)
         if realised is not None:
             self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
@@ -151,18 +159,24 @@ class SymbolBook:
         self._ended_since.clear()
         return View(tuple(self.positions), tuple(self.live.values()), ended, now_ns, reset)
 
-    def replay(self, payloads: Iterable[object]) -> None:
-        """Rebuild from this symbol's journal records.
+    def replay(self, records: Iterable[Record]) -> None:
+        """Rebuild from journal records: the opening of the books, then this symbol's own.
 
         An order whose outcome the journal does not hold is of unknown outcome.
         """
-        for payload in payloads:
+        for record in records:
+            payload = record.payload
             match payload:
                 case OrderIntended():
                     if self.find(payload.order.client_order_id) is None:
-                        self._keep(intend(payload.order, 0))
-                case AmendIntended() | OrderGone():
-                    self._replay_step(payload)
+                        self._keep(intend(payload.order, record.time_ns))
+                case AmendIntended():
+                    if payload.order.client_order_id in self.live:
+                        self.ask_amend(payload.order)
+                case OrderGone():
+                    self._end(payload.client_order_id, State.GONE)
+                case OrderRefused(action="place"):
+                    self._end(payload.client_order_id, State.REJECTED)
                 case OrderUpdated():
                     try:
                         self.said(payload)
@@ -170,21 +184,23 @@ class SymbolBook:
                         self.force(payload)
                 case Fill():
                     self.fill(payload)
+                case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
+                    self._open(payload)
         for order in list(self.live.values()):
-            if order.state is State.SUBMITTING:
-                self.live[order.id] = evolve(order, state=State.UNKNOWN)
-            if order.amending:
-                self.live[order.id] = evolve(self.live[order.id], amending=None)
+            state = State.UNKNOWN if order.state is State.SUBMITTING else order.state
+            self.live[order.id] = evolve(order, state=state, amending=None)
         self._ended_since.clear()
 
-    def _replay_step(self, payload: AmendIntended | OrderGone) -> None:
-        if isinstance(payload, AmendIntended):
-            if payload.order.client_order_id in self.live:
-                self.ask_amend(payload.order)
-            return
-        order = self.live.pop(payload.client_order_id, None)
-        if order:
-            self._keep(evolve(order, state=State.GONE))
+    def _end(self, client_order_id: str, state: State) -> None:
+        order = self.live.get(client_order_id)
+        if order is not None and order.state in (State.SUBMITTING, State.UNKNOWN):
+            self._keep(evolve(order, state=state))
+
+    def _open(self, opening: BooksOpened) -> None:
+        self.opened_ns = self.last_fill_ns = opening.as_of_ns
+        for held in opening.positions:
+            if held.key == self.key:
+                self.positions.open(held.position_side, held.quantity, held.entry_price)
 
     def _keep(self, order: Order) -> None:
         made = parse(order.id)

@@ -1,0 +1,115 @@
+"""A venue's account: position mode, wallet, and events of symbols that this host does not trade."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from actors import names
+from actors.messages import AccountRead, AccountReport, ReadAccount, ReadFailed, Tick, Write
+from actors.runtime import Actor
+from core.messages import (
+    BalanceUpdated,
+    Fill,
+    FundingPaid,
+    OrderUpdated,
+    PositionReported,
+    StreamConnected,
+    StreamLost,
+)
+from core.money import text
+from core.ports import Log, Record
+from core.records import BooksOpened
+
+_RETRY_NS = 2_000_000_000
+
+
+class AccountActor(Actor):
+    """Own the wallet of one venue, as the venue states it.
+
+    State: wallet balance per asset (realised only, in that asset).
+    Fails: an unreadable account is asked for again; until then the venue is not ready.
+    Rules: the books' own sums are `core.books`; the two are compared there, never mixed.
+    """
+
+    def __init__(
+        self, venue_name: str, asset: str, hedge_mode: bool, refresh_ns: int, log: Log
+    ) -> None:
+        self.venue_name = venue_name
+        self.asset = asset
+        self.hedge_mode = hedge_mode
+        self.refresh_ns = refresh_ns
+        self.log = log
+        self.wallets: dict[str, Decimal] = {}
+        self.opened = False
+        self.foreign: set[str] = set()
+
+    def starting(self) -> None:
+        self.waiting("reading the account")
+        self._read(self.hedge_mode)
+        self.every(self.refresh_ns, Tick("refresh"))
+
+    def handle(self, message: object) -> None:
+        match message:
+            case AccountRead():
+                self._opened(message)
+            case BalanceUpdated():
+                self._balance(message)
+            case Tick("journalled"):
+                self.ready()
+            case Tick("refresh") | StreamConnected():
+                self._read(None)
+            case Tick("again"):
+                self._read(self.hedge_mode)
+            case ReadFailed():
+                self._failed(message)
+            case OrderUpdated() | Fill() | PositionReported() | FundingPaid():
+                self._foreign(message)
+            case StreamLost():
+                pass
+
+    def _read(self, hedge_mode: bool | None) -> None:
+        self.tell(names.reads_lane(self.venue_name), ReadAccount(hedge_mode, self.name))
+
+    def _opened(self, read: AccountRead) -> None:
+        for balance in read.state.balances:
+            self._balance(balance)
+        if self.opened:
+            return
+        self.opened = True
+        wallet = self.wallets.get(self.asset, Decimal(0))
+        self.log("info", self.name, f"wallet {text(wallet)} {self.asset}")
+        held = tuple(position for position in read.positions if position.quantity)
+        opening = BooksOpened(self.venue_name, self.asset, wallet, held, read.state.event_ns)
+        # Positions start from the journal, so the opening is in it before they do.
+        record = Record(opening, self.now_ns(), actor=self.name)
+        self.tell(names.JOURNAL, Write((record,), then=((self.name, Tick("journalled")),)))
+
+    def _balance(self, balance: BalanceUpdated) -> None:
+        if self.wallets.get(balance.asset) == balance.wallet:
+            return
+        self.wallets[balance.asset] = balance.wallet
+        self._journal(balance)
+        if balance.asset == self.asset:
+            report = AccountReport(self.venue_name, balance.wallet, balance.asset)
+            self.tell_latest(names.OPERATIONS, self.name, report)
+
+    def _failed(self, failed: ReadFailed) -> None:
+        self.log("warning", self.name, f"reading the account: {failed.error}")
+        if not self.opened:
+            self.waiting(f"reading the account: {failed.error.message}")
+            self.after(_RETRY_NS, Tick("again"))
+
+    def _foreign(self, event: OrderUpdated | Fill | PositionReported | FundingPaid) -> None:
+        symbol = event.key.symbol
+        if symbol not in self.foreign:
+            self.foreign.add(symbol)
+            self.log(
+                "warning",
+                self.name,
+                f"the account has activity in {symbol}, which no bot of this host trades",
+                symbol=symbol,
+            )
+
+    def _journal(self, payload: object) -> None:
+        record = Record(payload, self.now_ns(), actor=self.name)
+        self.tell(names.JOURNAL, Write((record,)))

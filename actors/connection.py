@@ -1,0 +1,307 @@
+"""One lane to a venue's REST: send what risk approved, cancel, answer questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve
+
+from actors import names
+from actors.messages import (
+    AccountRead,
+    ClockTold,
+    HaltTold,
+    HaltWanted,
+    LaneReport,
+    OrderRead,
+    Read,
+    ReadAccount,
+    ReadBook,
+    ReadFailed,
+    ReadOrder,
+    ReadSymbol,
+    SampleClock,
+    SetUpSymbol,
+    SymbolRead,
+    SymbolSetUp,
+)
+from actors.runtime import Actor
+from core.errors import (
+    BulkheadError,
+    ClockRejected,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    RetryLater,
+    Unreachable,
+    VenueError,
+)
+from core.instruments import Instrument
+from core.messages import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    Key,
+    OrderAcknowledged,
+    OrderOutcomeUnknown,
+    OrderRefused,
+    OrderUpdated,
+    PlaceOrder,
+)
+from core.ports import Log, Venue
+from core.risk.gate import Approved
+from core.risk.halt import Halt
+
+_INSTRUMENTS_OLD_NS = 3_600_000_000_000
+
+
+class ConnectionActor(Actor):
+    """Own one connection of one venue; one call at a time, so a lane never delays another.
+
+    State: the halt as last told, the clock's offset, the venue's instruments (an hour long).
+    Fails: a venue's answer is a message, never a crash; anything else kills the lane, and what it
+    had in hand is of unknown outcome to the position that asked.
+    Rules: `core.risk.halt` for the last fence; the adapter for what an answer means.
+    """
+
+    def __init__(
+        self, venue_name: str, make_venue: Callable[[], Venue], max_order_age_ns: int, log: Log
+    ) -> None:
+        self.venue_name = venue_name
+        self.make_venue = make_venue
+        self.max_order_age_ns = max_order_age_ns
+        self.log = log
+        self.halt: Halt | None = None
+        self.clock_told = False
+        self.instruments: dict[Key, Instrument] = {}
+        self.instruments_ns = 0
+        self.reachable = True
+
+    def starting(self) -> None:
+        self.venue = self.make_venue()
+        self.tell(names.timesync(self.venue_name), SampleClock(self.name))
+        self.tell(names.RISK, HaltWanted(self.name))
+        self.waiting("waiting for the venue's clock and the trading halt's state")
+
+    def stopping(self) -> None:
+        self.venue.close()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Approved(command=PlaceOrder()):
+                self._place(message)
+            case Approved(command=AmendOrder()):
+                self._amend(message)
+            case CancelOrder():
+                self._cancel(message)
+            case CancelAll():
+                self._cancel_all(message)
+            case SetUpSymbol() | ReadSymbol() | ReadOrder() | ReadBook() | ReadAccount():
+                self._read(message)
+            case HaltTold():
+                self.halt = message.halt
+                self._told()
+            case ClockTold():
+                self.venue.set_clock_offset_ns(message.offset_ns)
+                self.clock_told = True
+                self._told()
+
+    def _told(self) -> None:
+        if self.halt is not None and self.clock_told:
+            self.ready()
+
+    # Orders
+
+    def _place(self, approved: Approved[PlaceOrder]) -> None:
+        order = approved.command
+        refusal = self._fence(approved, opening=not order.closing)
+        if refusal:
+            self._refused(order.key, order.client_order_id, "place", refusal)
+            return
+        self.context.check()
+        self._report(order.key, order.client_order_id, "place", lambda: self.venue.place(approved))
+
+    def _amend(self, approved: Approved[AmendOrder]) -> None:
+        order = approved.command
+        refusal = self._fence(approved, opening=True)
+        if refusal:
+            self._refused(order.key, order.client_order_id, "amend", refusal)
+            return
+        self.context.check()
+
+        def amend() -> OrderUpdated:
+            return evolve(self.venue.amend(approved), amended=True)
+
+        self._report(order.key, order.client_order_id, "amend", amend)
+
+    def _fence(
+        self, approved: Approved[PlaceOrder] | Approved[AmendOrder], *, opening: bool
+    ) -> VenueError | None:
+        """Look one last time whether this may still leave the house."""
+        age_ns = self.now_ns() - approved.at_ns
+        if age_ns > self.max_order_age_ns:
+            return Rejected(
+                f"approved {age_ns // 1_000_000} ms ago, too old to send "
+                "(execution.max_order_age_ms)",
+                venue=self.venue_name,
+            )
+        if not opening or (self.halt and self.halt.lets_open(approved.epoch)):
+            return None
+        state = f"{self.halt.level.value}: {self.halt.reason}" if self.halt else "not known yet"
+        return Rejected(f"the trading halt is {state}", venue=self.venue_name)
+
+    def _cancel(self, order: CancelOrder) -> None:
+        self.context.check()
+        self._report(order.key, order.client_order_id, "cancel", lambda: self.venue.cancel(order))
+
+    def _cancel_all(self, orders: CancelAll) -> None:
+        self.context.check()
+        try:
+            self.venue.cancel_all(orders)
+        except VenueError as error:
+            text = f"cancel all: {error}"
+            self.log("warning", self.name, text, symbol=orders.key.symbol)
+
+    def _report(
+        self, key: Key, client_order_id: str, action: str, call: Callable[[], OrderUpdated | None]
+    ) -> None:
+        """Make the call and tell the position what the venue's answer means."""
+        try:
+            update = call()
+        except OutcomeUnknown as error:
+            self._reached(not isinstance(error, Unreachable), str(error))
+            self.log(
+                "warning",
+                self.name,
+                f"{action}: outcome unknown: {error}",
+                symbol=key.symbol,
+                client_order_id=client_order_id,
+            )
+            told = OrderOutcomeUnknown(key, client_order_id, action, error)
+            self.tell(names.position(key), told)
+        except VenueError as error:
+            self._reached(not isinstance(error, Unreachable), str(error))
+            self._refused(key, client_order_id, action, error)
+        else:
+            self._reached(True)
+            if update is not None:
+                self.tell(names.position(key), OrderAcknowledged(update))
+
+    def _refused(self, key: Key, client_order_id: str, action: str, error: VenueError) -> None:
+        if isinstance(error, ClockRejected):
+            self.tell(names.timesync(self.venue_name), SampleClock())
+        self.log(
+            "warning",
+            self.name,
+            f"{action} refused: {error}",
+            symbol=key.symbol,
+            client_order_id=client_order_id,
+        )
+        self.tell(names.position(key), OrderRefused(key, client_order_id, action, error))
+
+    # Questions
+
+    def _read(self, request: Read) -> None:
+        try:
+            answer = self._answer(request)
+        except VenueError as error:
+            self._reached(not isinstance(error, Unreachable), str(error))
+            if isinstance(error, ClockRejected):
+                self.tell(names.timesync(self.venue_name), SampleClock())
+            answer = ReadFailed(request, error)
+        else:
+            self._reached(True)
+        self.tell(request.reply_to, answer)
+
+    def _answer(self, request: Read) -> object:
+        venue = self.venue
+        match request:
+            case SetUpSymbol():
+                return self._set_up(request)
+            case ReadSymbol():
+                return self._read_symbol(request)
+            case ReadOrder():
+                return self._read_order(request)
+            case ReadBook():
+                return venue.book(request.key, request.depth)
+            case ReadAccount():
+                state = venue.account()
+                if request.hedge_mode is not None and state.hedge_mode != request.hedge_mode:
+                    venue.set_hedge_mode(request.hedge_mode)
+                    state = venue.account()
+                return AccountRead(state, venue.positions())
+        raise BulkheadError(f"no answer to {request!r}")
+
+    def _set_up(self, request: SetUpSymbol) -> SymbolSetUp:
+        venue, key = self.venue, request.key
+        instrument = self._instrument(key)
+        settings = venue.symbol_settings(key)
+        if settings.isolated != request.isolated:
+            venue.set_isolated(key, request.isolated)
+        if settings.leverage != request.leverage:
+            venue.set_leverage(key, request.leverage)
+        settings = venue.symbol_settings(key)
+        if (settings.leverage, settings.isolated) != (request.leverage, request.isolated):
+            raise RetryLater(
+                f"{key} reads back leverage {settings.leverage}, isolated {settings.isolated}",
+                venue=self.venue_name,
+            )
+        commission = venue.commission(key)
+        return SymbolSetUp(
+            evolve(instrument, maker_fee=commission.maker, taker_fee=commission.taker),
+            venue.leverage_brackets(key),
+            venue.mark_price(key).mark,
+            settings.leverage,
+            settings.isolated,
+        )
+
+    def _instrument(self, key: Key) -> Instrument:
+        if not self.instruments or self.now_ns() - self.instruments_ns > _INSTRUMENTS_OLD_NS:
+            self.instruments = {found.key: found for found in self.venue.instruments()}
+            self.instruments_ns = self.now_ns()
+        if key not in self.instruments:
+            raise Rejected(f"{self.venue_name} lists no symbol {key.symbol}", venue=key.venue)
+        return self.instruments[key]
+
+    def _read_symbol(self, request: ReadSymbol) -> SymbolRead:
+        """Read orders first and fills last, so that no order looks open without its fills."""
+        venue, key = self.venue, request.key
+        as_of_ns = venue.venue_now_ns()
+        orders = list(venue.open_orders(key))
+        there = {order.client_order_id for order in orders}
+        missing: list[str] = []
+        for client_order_id, conditional in request.orders:
+            if client_order_id in there:
+                continue
+            try:
+                orders.append(venue.order(key, client_order_id, conditional=conditional))
+            except NotFound:
+                missing.append(client_order_id)
+        positions = venue.positions(key)
+        return SymbolRead(
+            key,
+            tuple(orders),
+            tuple(missing),
+            positions,
+            venue.fills(key, since_ns=request.fills_since_ns),
+            venue.funding(key, request.fills_since_ns),
+            as_of_ns,
+        )
+
+    def _read_order(self, request: ReadOrder) -> OrderRead:
+        venue, key = self.venue, request.key
+        asked_ns = venue.venue_now_ns()
+        try:
+            found = venue.order(key, request.client_order_id, conditional=request.conditional)
+        except NotFound:
+            return OrderRead(key, request.client_order_id, None, (), asked_ns)
+        fills = venue.fills(key, order_id=found.order_id) if found.filled else ()
+        return OrderRead(key, request.client_order_id, found, fills, asked_ns)
+
+    def _reached(self, reachable: bool, text: str = "") -> None:
+        if reachable != self.reachable:
+            self.reachable = reachable
+            level = "info" if reachable else "warning"
+            self.log(level, self.name, "venue answers again" if reachable else text)
+            report = LaneReport(self.venue_name, self.name, reachable, text)
+            self.tell_latest(names.OPERATIONS, self.name, report)

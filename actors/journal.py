@@ -1,0 +1,83 @@
+"""The journal's one writer: records first on disk, then told on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from actors import names
+from actors.messages import JournalFailed, JournalRecovered, Tick, Write
+from actors.runtime import Actor
+from core.errors import JournalError
+from core.ports import Journal, Log, Record
+
+_RETRY_NS = 1_000_000_000
+
+
+class JournalActor(Actor):
+    """Own the journal's file.
+
+    State: records that could not be written yet, oldest first, written again every second.
+    Fails: a journal that cannot be opened is a crash, so the host gives up in the end. A full or
+    read-only disk halts new risk and is no crash; what shrinks a position goes out all the same,
+    its record waits here.
+    Rules: none.
+    """
+
+    def __init__(self, open_journal: Callable[[], Journal], log: Log) -> None:
+        self.open_journal = open_journal
+        self.log = log
+        self.waiting_records: deque[Record] = deque()
+
+    def starting(self) -> None:
+        self.journal = self.open_journal()
+        self.ready()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Write():
+                self._write(message)
+            case Tick():
+                self._again()
+
+    def stopping(self) -> None:
+        if self.waiting_records:
+            self._again()
+        self.journal.close()
+
+    def _write(self, write: Write) -> None:
+        if self.waiting_records:
+            self._keep(write)
+            return
+        try:
+            self.journal.append(write.records)
+        except JournalError as error:
+            self.log("error", self.name, f"journal: {error}; nothing new is opened")
+            self.tell_control(names.RISK, JournalFailed(str(error)))
+            self._keep(write)
+            self.after(_RETRY_NS, Tick())
+            return
+        for to, message in write.then:
+            self.tell(to, message)
+
+    def _keep(self, write: Write) -> None:
+        """Hold a write back: an intent is given back unwritten, a fact waits for the disk."""
+        if write.failed:
+            for to, message in write.failed:
+                self.tell(to, message)
+            return
+        self.waiting_records.extend(write.records)
+        for to, message in write.then:
+            self.tell(to, message)
+
+    def _again(self) -> None:
+        try:
+            self.journal.append(tuple(self.waiting_records))
+        except JournalError as error:
+            count = len(self.waiting_records)
+            self.log("error", self.name, f"journal: {error}; {count} records wait in memory")
+            self.after(_RETRY_NS, Tick())
+            return
+        self.waiting_records.clear()
+        self.log("info", self.name, "journal: writing again")
+        self.tell_control(names.RISK, JournalRecovered())

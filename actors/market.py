@@ -1,0 +1,192 @@
+"""One symbol's market: quote, mark, funding, book and bars, and whether they can be trusted."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from actors import names
+from actors.messages import (
+    Kind,
+    MarketState,
+    Pause,
+    ReadBook,
+    ReadFailed,
+    Resume,
+    Tick,
+    Watch,
+)
+from actors.runtime import Actor
+from core.errors import BookError
+from core.market import Book
+from core.messages import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Key,
+    Level,
+    MarkPrice,
+    Quote,
+    StreamConnected,
+    StreamLost,
+    Trade,
+)
+from core.ports import Log
+
+_RETRY_NS = 1_000_000_000
+_LEVELS_SHOWN = 20
+
+
+@frozen(slots=True)
+class MarketSettings:
+    """Nanoseconds until figures are stale; levels of a book snapshot, 0 for no book."""
+
+    stale_after_ns: int
+    depth: int
+
+
+@frozen(slots=True)
+class BookTop:
+    """The best levels after a change, best first: (price, quantity)."""
+
+    key: Key
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    last_id: int
+
+
+class MarketActor(Actor):
+    """Own what is known of one symbol's market.
+
+    State: newest quote and mark (prices in quote money), the book, when data last came.
+    Fails: a gap or a crossed book asks for a new snapshot; stale or missing figures pause the
+    symbol at risk until they are back. Nobody is shown a book that is not in sync.
+    Rules: `core.market`.
+    """
+
+    def __init__(self, key: Key, settings: MarketSettings, log: Log) -> None:
+        self.key = key
+        self.settings = settings
+        self.log = log
+        self.watchers: dict[Kind, list[str]] = {}
+        self.quote: Quote | None = None
+        self.mark: MarkPrice | None = None
+        self.book = Book(key)
+        self.reading_book = False
+        self.heard_ns = 0
+        self.paused = ""
+
+    def starting(self) -> None:
+        self._pause("no market data yet")
+        self._read_book()
+        self.every(max(self.settings.stale_after_ns // 4, 10_000_000), Tick("age"))
+        self.ready()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Quote():
+                self._quote(message)
+            case MarkPrice():
+                self._mark(message)
+            case BookDelta() | BookSnapshot():
+                self._book(message)
+            case Trade():
+                self._pass_on("trades", message)
+            case Bar():
+                self._pass_on("bars", message)
+            case Watch():
+                self._watch(message)
+            case Tick("age"):
+                self._judge_age()
+            case Tick("book") | StreamConnected():
+                self._read_book()
+            case ReadFailed():
+                self.reading_book = False
+                self.after(_RETRY_NS, Tick("book"))
+            case StreamLost():
+                self.book.reset()
+                self._pause(f"market stream lost: {message.reason}")
+
+    def _quote(self, quote: Quote) -> None:
+        if self.quote is not None and quote.update_id < self.quote.update_id:
+            return
+        self.quote = quote
+        self.heard_ns = self.monotonic_ns()
+        for watcher in self.watchers.get("quotes", ()):
+            self.tell_latest(watcher, self.key, quote)
+        if self.paused:
+            self._resume_if_whole()
+
+    def _mark(self, mark: MarkPrice) -> None:
+        self.mark = mark
+        self.heard_ns = self.monotonic_ns()
+        self.tell_latest(names.RISK, self.key, mark)
+        self.tell_latest(names.position(self.key), "mark", mark)
+        for watcher in self.watchers.get("mark", ()):
+            self.tell_latest(watcher, "mark", mark)
+        if self.paused:
+            self._resume_if_whole()
+
+    def _book(self, event: BookDelta | BookSnapshot) -> None:
+        if isinstance(event, BookSnapshot):
+            self.reading_book = False
+        if not self.settings.depth:
+            return
+        try:
+            changed = self.book.apply(event)
+        except BookError as error:
+            self.log("warning", self.name, f"{error}; new snapshot", symbol=self.key.symbol)
+            self._pause(f"book: {error}")
+            self._read_book()
+            return
+        self.heard_ns = self.monotonic_ns()
+        watchers = self.watchers.get("book", ())
+        if changed and watchers and self.book.synced:
+            bids, asks = self.book.top(_LEVELS_SHOWN)
+            top = BookTop(self.key, bids, asks, self.book.last_id)
+            for watcher in watchers:
+                self.tell_latest(watcher, "book", top)
+        if self.paused:
+            self._resume_if_whole()
+
+    def _read_book(self) -> None:
+        if self.settings.depth and not self.reading_book:
+            self.reading_book = True
+            request = ReadBook(self.key, self.settings.depth, self.name)
+            self.tell(names.reads_lane(self.key.venue), request)
+
+    def _watch(self, watch: Watch) -> None:
+        for kind in watch.kinds:
+            watchers = self.watchers.setdefault(kind, [])
+            if watch.watcher not in watchers:
+                watchers.append(watch.watcher)
+        if self.quote is not None and "quotes" in watch.kinds and not self.paused:
+            self.tell_latest(watch.watcher, self.key, self.quote)
+        if self.mark is not None and "mark" in watch.kinds:
+            self.tell_latest(watch.watcher, "mark", self.mark)
+
+    def _pass_on(self, kind: Kind, event: Trade | Bar) -> None:
+        for watcher in self.watchers.get(kind, ()):
+            self.tell(watcher, event)
+
+    def _whole(self) -> bool:
+        book = self.book.synced or not self.settings.depth
+        return self.quote is not None and self.mark is not None and book
+
+    def _judge_age(self) -> None:
+        age_ns = self.monotonic_ns() - self.heard_ns
+        if self.heard_ns and age_ns > self.settings.stale_after_ns:
+            self._pause(f"market data {age_ns // 1_000_000} ms old (market.stale_after_ms)")
+        state = MarketState(self.key, self.quote, self.mark, self._whole() and not self.paused)
+        self.tell_latest(names.OPERATIONS, self.name, state)
+
+    def _pause(self, reason: str) -> None:
+        if not self.paused:
+            self.paused = reason
+            pause = Pause(self.name, reason, self.key.venue, self.key)
+            self.tell_control(names.RISK, pause)
+
+    def _resume_if_whole(self) -> None:
+        age_ns = self.monotonic_ns() - self.heard_ns
+        if self._whole() and age_ns <= self.settings.stale_after_ns:
+            self.paused = ""
+            self.tell_control(names.RISK, Resume(self.name))

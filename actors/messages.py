@@ -1,0 +1,374 @@
+"""What the actors tell each other, besides the messages of `core`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal
+
+from attrs import frozen
+
+from core.errors import VenueError
+from core.instruments import Instrument, LeverageBracket
+from core.messages import (
+    AmendOrder,
+    Fill,
+    FundingPaid,
+    Key,
+    MarkPrice,
+    OrderUpdated,
+    PlaceOrder,
+    PositionReported,
+    Quote,
+)
+from core.ports import AccountState, Record
+from core.positions import Position
+from core.risk.exposure import Working
+from core.risk.halt import Halt
+from core.risk.rules import Refusal
+
+Told = tuple[str, object]
+"""(address, message) to tell on somebody's behalf."""
+
+
+# Journal ------------------------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class Write:
+    """Make records durable, then tell `then`; when that cannot be done, tell `failed`."""
+
+    records: tuple[Record, ...]
+    then: tuple[Told, ...] = ()
+    failed: tuple[Told, ...] = ()
+
+
+@frozen(slots=True)
+class JournalFailed:
+    """The journal cannot be written; nothing may be opened until it can."""
+
+    text: str
+
+
+@frozen(slots=True)
+class JournalRecovered:
+    """Everything that waited is on disk now."""
+
+
+# Risk ---------------------------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class Propose:
+    """Ask risk for approval; it answers the symbol's position, or `reply_to` with a refusal."""
+
+    command: PlaceOrder | AmendOrder
+    reply_to: str
+
+
+@frozen(slots=True)
+class RefusedByRisk:
+    command: PlaceOrder | AmendOrder
+    refusal: Refusal
+
+
+@frozen(slots=True)
+class ExposureReport:
+    """A symbol's whole state, from its owner; `ended` since the report before.
+
+    `reset` opens the owner's life: orders approved for it earlier that it does not mention may
+    still wait in its mailbox.
+    """
+
+    key: Key
+    positions: tuple[Position, ...]
+    working: tuple[Working, ...]
+    ended: tuple[str, ...]
+    reset: bool = False
+
+
+@frozen(slots=True)
+class Mention:
+    """Ask a position to mention these approvals in its next report, as open or as ended."""
+
+    client_order_ids: tuple[str, ...]
+
+
+@frozen(slots=True)
+class InstrumentListed:
+    """A symbol became known, with a first mark price (for figures, too old to trade on)."""
+
+    instrument: Instrument
+    mark: Decimal
+
+
+@frozen(slots=True)
+class Pause:
+    """Nothing may be opened on this symbol (or whole venue) while `source` has not resumed."""
+
+    source: str
+    reason: str
+    venue: str
+    key: Key | None = None
+
+
+@frozen(slots=True)
+class Resume:
+    source: str
+
+
+@frozen(slots=True)
+class HaltTold:
+    """The trading halt's present state, for the last fence."""
+
+    halt: Halt
+
+
+@frozen(slots=True)
+class HaltWanted:
+    """Ask risk for `HaltTold`."""
+
+    reply_to: str
+
+
+@frozen(slots=True)
+class CloseForShutdown:
+    """The host stops: nothing new, entries cancelled, positions stay protected."""
+
+    reason: str
+
+
+@frozen(slots=True)
+class CancelEntries:
+    """Cancel what may open something and say when the venue has none left."""
+
+    reply_to: str
+
+
+@frozen(slots=True)
+class EntriesCancelled:
+    key: Key
+    left: tuple[str, ...] = ()
+
+
+# Connection lanes ---------------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class ClockTold:
+    """Offset to the venue's clock; `usable` is false when it drifts too much or is too old."""
+
+    offset_ns: int
+    usable: bool
+    sampled_ns: int
+    reason: str = ""
+
+
+@frozen(slots=True)
+class SampleClock:
+    """Take a new sample now (a timestamp was refused)."""
+
+    reply_to: str = ""
+
+
+@frozen(slots=True)
+class SetUpSymbol:
+    """Read instrument and settings; bring leverage and margin mode to what is configured."""
+
+    key: Key
+    leverage: int
+    isolated: bool
+    reply_to: str
+
+
+@frozen(slots=True)
+class SymbolSetUp:
+    instrument: Instrument
+    brackets: tuple[LeverageBracket, ...]
+    mark: Decimal
+    leverage: int
+    isolated: bool
+
+
+@frozen(slots=True)
+class ReadSymbol:
+    """Read orders, positions, fills and funding of a symbol, and the named orders one by one.
+
+    `orders` are (client order id, conditional) pairs that we hold for open.
+    """
+
+    key: Key
+    fills_since_ns: int
+    orders: tuple[tuple[str, bool], ...]
+    reply_to: str
+
+
+@frozen(slots=True)
+class SymbolRead:
+    """The venue's word on a symbol; `missing` are asked-for orders that it does not know."""
+
+    key: Key
+    orders: tuple[OrderUpdated, ...]
+    missing: tuple[str, ...]
+    positions: tuple[PositionReported, ...]
+    fills: tuple[Fill, ...]
+    funding: tuple[FundingPaid, ...]
+    as_of_ns: int
+
+
+@frozen(slots=True)
+class ReadOrder:
+    """Ask for one order by our id."""
+
+    key: Key
+    client_order_id: str
+    conditional: bool
+    reply_to: str
+
+
+@frozen(slots=True)
+class OrderRead:
+    """The answer: its state and its fills, or `found` None with the venue's time of the answer."""
+
+    key: Key
+    client_order_id: str
+    found: OrderUpdated | None
+    fills: tuple[Fill, ...]
+    venue_now_ns: int
+
+
+@frozen(slots=True)
+class ReadBook:
+    key: Key
+    depth: int
+    reply_to: str
+
+
+@frozen(slots=True)
+class ReadAccount:
+    """Read the account; with `hedge_mode` also bring the position mode to it."""
+
+    hedge_mode: bool | None
+    reply_to: str
+
+
+@frozen(slots=True)
+class AccountRead:
+    state: AccountState
+    positions: tuple[PositionReported, ...]
+
+
+Read = SetUpSymbol | ReadSymbol | ReadOrder | ReadBook | ReadAccount
+
+
+@frozen(slots=True)
+class ReadFailed:
+    """A question got no usable answer; the asker asks again."""
+
+    request: Read
+    error: VenueError
+
+
+# Market -------------------------------------------------------------------------------------------
+
+Kind = Literal["quotes", "trades", "book", "bars", "mark"]
+
+
+@frozen(slots=True)
+class Watch:
+    """Ask a market for its events; each watcher is told once it is there, and then for good."""
+
+    watcher: str
+    kinds: frozenset[Kind]
+
+
+@frozen(slots=True)
+class MarketState:
+    """The newest figures of a symbol, None where there is none."""
+
+    key: Key
+    quote: Quote | None
+    mark: MarkPrice | None
+    in_sync: bool
+
+
+# Position and strategy ----------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class WatchPosition:
+    """Ask a position for its views, for a bot's strategy."""
+
+    watcher: str
+    bot: str
+
+
+@frozen(slots=True)
+class PositionWatched:
+    """The answer: the instrument, and the first sequence number that is free for the bot."""
+
+    instrument: Instrument
+    next_sequence: int
+
+
+@frozen(slots=True)
+class CancelWanted:
+    """A strategy wants one of its orders cancelled."""
+
+    client_order_id: str
+
+
+# Operations ---------------------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class SymbolReport:
+    """One symbol for the status: positions, open orders, fills so far, money made."""
+
+    key: Key
+    positions: tuple[Position, ...]
+    open_orders: int
+    unresolved: int
+    fills: int
+    mark: Decimal
+    multiplier: Decimal
+    liquidation: tuple[tuple[str, Decimal], ...] = ()
+
+
+@frozen(slots=True)
+class AccountReport:
+    venue: str
+    wallet: Decimal
+    asset: str
+
+
+@frozen(slots=True)
+class LaneReport:
+    """What a lane or stream knows of its connection."""
+
+    venue: str
+    source: str
+    connected: bool
+    text: str = ""
+
+
+@frozen(slots=True)
+class RiskReport:
+    halt: Halt
+    limits: tuple[tuple[str, Decimal, Decimal], ...]
+    paused: tuple[tuple[str, str], ...]
+
+
+@frozen(slots=True)
+class StatusWanted:
+    """Answer with the status as a dictionary of plain values."""
+
+    reply: Callable[[dict[str, Any]], None]
+
+
+@frozen(slots=True)
+class Tick:
+    """A timer's message to its own actor."""
+
+    what: str = ""
+    data: object = None

@@ -1,0 +1,132 @@
+"""One bot on one symbol: hand events to its pure core, tell its intents on."""
+
+from __future__ import annotations
+
+from actors import names
+from actors.messages import (
+    CancelWanted,
+    PositionWatched,
+    Propose,
+    RefusedByRisk,
+    Watch,
+    WatchPosition,
+)
+from actors.runtime import Actor
+from core.messages import (
+    AmendOrder,
+    Key,
+    OrderRefused,
+    OrderType,
+    PlaceOrder,
+    Quote,
+    TimeInForce,
+)
+from core.ports import Log
+from core.strategies import hedge_grid
+from core.strategies.hedge_grid import GridSettings, GridState
+from core.strategies.intents import (
+    Amend,
+    Cancel,
+    Event,
+    Intent,
+    Listed,
+    Place,
+    Refused,
+    View,
+)
+
+
+class StrategyActor(Actor):
+    """Own one bot's state on one symbol.
+
+    State: `GridState`, rebuilt at every start from the position's view; nothing of it is durable.
+    Fails: any error is a crash; orders and positions are not touched by it.
+    Rules: `core.strategies`.
+    """
+
+    def __init__(self, key: Key, host: str, bot: str, settings: GridSettings, log: Log) -> None:
+        self.key = key
+        self.host = host
+        self.bot = bot
+        self.settings = settings
+        self.log = log
+        self.state: GridState | None = None
+        self.problem = ""
+
+    def starting(self) -> None:
+        self.position = names.position(self.key)
+        self.waiting("waiting for the position")
+        self.tell(self.position, WatchPosition(self.name, self.bot))
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Quote() | View():
+                self._decide(message)
+            case RefusedByRisk():
+                reason = str(message.refusal)
+                self._decide(Refused(message.command.client_order_id, reason, self.now_ns()))
+            case OrderRefused():
+                reason = message.error.message
+                self._decide(Refused(message.client_order_id, reason, self.now_ns()))
+            case PositionWatched():
+                self._begin(message)
+
+    def _begin(self, watched: PositionWatched) -> None:
+        self.state = hedge_grid.start(self.settings, self.host, self.bot, watched.next_sequence)
+        self._decide(Listed(watched.instrument))
+        self.tell(names.market(self.key), Watch(self.name, frozenset(("quotes",))))
+        self.ready()
+
+    def _decide(self, event: Event) -> None:
+        if self.state is None:
+            return
+        self.state, intents = hedge_grid.decide(self.state, event)
+        for intent in intents:
+            self._tell(self.state, intent)
+        if self.state.problem != self.problem:
+            self.problem = self.state.problem
+            text = f"cannot build its ladder: {self.problem}" if self.problem else "ladder fits"
+            level = "warning" if self.problem else "info"
+            self.log(level, self.name, text, symbol=self.key.symbol)
+
+    def _tell(self, state: GridState, intent: Intent) -> None:
+        match intent:
+            case Place():
+                self.tell(names.RISK, Propose(self._order(intent), self.name))
+            case Amend():
+                command = self._amendment(state, intent)
+                if command is not None:
+                    self.tell(names.RISK, Propose(command, self.name))
+            case Cancel():
+                self.tell(self.position, CancelWanted(intent.client_order_id))
+
+    def _order(self, intent: Place) -> PlaceOrder:
+        return PlaceOrder(
+            self.key,
+            intent.client_order_id,
+            intent.side,
+            intent.position_side,
+            OrderType.LIMIT,
+            intent.quantity,
+            price=intent.price,
+            time_in_force=TimeInForce.POST_ONLY if intent.post_only else TimeInForce.GTC,
+            purpose=intent.purpose,
+            bot=self.bot,
+        )
+
+    def _amendment(self, state: GridState, intent: Amend) -> AmendOrder | None:
+        for order in state.view.orders if state.view else ():
+            if order.id == intent.client_order_id:
+                return AmendOrder(
+                    self.key,
+                    order.id,
+                    order.order_id,
+                    order.command.side,
+                    order.command.position_side,
+                    intent.price,
+                    intent.quantity,
+                    order.command.reduce_only,
+                    order.command.purpose,
+                    self.bot,
+                )
+        return None

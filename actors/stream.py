@@ -1,0 +1,174 @@
+"""A venue's streams: keep them open, hand each event to the actor that owns its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from actors import names
+from actors.messages import LaneReport, Tick
+from actors.runtime import Actor
+from core.messages import (
+    BalanceUpdated,
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Fill,
+    FundingPaid,
+    Key,
+    MarkPrice,
+    OrderUpdated,
+    PositionReported,
+    Quote,
+    StreamConnected,
+    StreamLost,
+    Trade,
+)
+from core.ports import EventSink, Log, Stream
+
+OpenStreams = Callable[[EventSink], Sequence[Stream]]
+
+_FIRST_RETRY_NS = 500_000_000
+_LONGEST_RETRY_NS = 30_000_000_000
+
+
+@frozen(slots=True)
+class StreamNews:
+    """A connection's own event; those of connections that were given up count no more."""
+
+    epoch: int
+    event: StreamConnected | StreamLost
+
+
+class StreamActor(Actor):
+    """Own the connections of one kind (market or account) of one venue.
+
+    State: the open connections and which of them the venue confirmed.
+    Fails: a lost or silent connection closes all of them and opens new ones after a growing
+    pause; those who depend on the events are told, and compare with the venue before they go on.
+    Rules: none. Events run on the connections' own threads straight to their readers' mailboxes.
+    """
+
+    def __init__(
+        self,
+        venue_name: str,
+        url: str,
+        open_streams: OpenStreams,
+        keys: Sequence[Key],
+        listeners: Sequence[str],
+        silence_ns: int | None,
+        log: Log,
+    ) -> None:
+        self.venue_name = venue_name
+        self.url = url
+        self.open_streams = open_streams
+        self.keys = frozenset(keys)
+        self.listeners = listeners
+        self.silence_ns = silence_ns
+        self.log = log
+        self.streams: Sequence[Stream] = ()
+        self.connected: set[str] = set()
+        self.failures = 0
+        self.epoch = 0
+        self.opened_ns = 0
+
+    def starting(self) -> None:
+        self.markets = {key: names.market(key) for key in self.keys}
+        self.positions = {key: names.position(key) for key in self.keys}
+        self.account = names.account(self.venue_name)
+        self.waiting(f"connecting to {self.url}")
+        self._open()
+        if self.silence_ns:
+            self.every(max(self.silence_ns // 4, 10_000_000), Tick("silence"))
+
+    def stopping(self) -> None:
+        self._close()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case StreamNews() if message.epoch == self.epoch:
+                self._changed(message.event)
+            case Tick("silence"):
+                self._judge_silence()
+            case Tick("open", epoch) if epoch == self.epoch:
+                self._open()
+
+    def _open(self) -> None:
+        self.epoch += 1
+        self.connected.clear()
+        self.opened_ns = self.monotonic_ns()
+        self.streams = self.open_streams(self._sink(self.epoch))
+        for stream in self.streams:
+            stream.open()
+
+    def _close(self) -> None:
+        for stream in self.streams:
+            stream.close()
+        self.streams = ()
+
+    def _sink(self, epoch: int) -> EventSink:
+        """Make the function that the connections' threads call."""
+        tell, tell_latest, name = self.tell, self.tell_latest, self.name
+        markets, positions, account = self.markets, self.positions, self.account
+
+        def sink(event: object) -> None:
+            match event:
+                case Quote():
+                    tell_latest(markets[event.key], "quote", event)
+                case Trade() | BookDelta() | BookSnapshot() | Bar():
+                    tell(markets[event.key], event)
+                case MarkPrice():
+                    tell_latest(markets[event.key], "mark", event)
+                case OrderUpdated() | Fill() | PositionReported() | FundingPaid():
+                    tell(positions.get(event.key, account), event)
+                case BalanceUpdated():
+                    tell(account, event)
+                case StreamConnected() | StreamLost():
+                    tell(name, StreamNews(epoch, event))
+
+        return sink
+
+    def _changed(self, event: StreamConnected | StreamLost) -> None:
+        if isinstance(event, StreamLost):
+            self._lost(event.stream, event.reason)
+            return
+        self.connected.add(event.stream)
+        if len(self.connected) < len(self.streams):
+            return
+        self.failures = 0
+        self.log("info", self.name, f"connected to {self.url}")
+        self._tell_all(event)
+        self.ready()
+
+    def _lost(self, stream: str, reason: str) -> None:
+        self._close()
+        self.epoch += 1
+        pause_ns = min(_FIRST_RETRY_NS * 2**self.failures, _LONGEST_RETRY_NS)
+        pause_ns = int(pause_ns * (0.75 + self.random.random() / 2))
+        self.failures += 1
+        text = f"{stream}: {reason}; connecting again in {pause_ns / 1e9:.1f} s"
+        self.log("warning", self.name, text)
+        self.waiting(f"connecting to {self.url}: {reason}")
+        if self.connected:
+            self._tell_all(StreamLost(self.venue_name, stream, reason))
+        self.connected.clear()
+        self.after(pause_ns, Tick("open", self.epoch))
+
+    def _judge_silence(self) -> None:
+        """Take a connection for dead when its data stopped, whatever its socket says."""
+        assert self.silence_ns
+        now_ns = self.monotonic_ns()
+        for stream in self.streams:
+            heard_ns = max(stream.last_frame_ns(), self.opened_ns)
+            if now_ns - heard_ns > self.silence_ns:
+                silent_ms = (now_ns - heard_ns) // 1_000_000
+                self._lost(stream.name, f"no data for {silent_ms} ms (stream_silence_ms)")
+                return
+
+    def _tell_all(self, event: StreamConnected | StreamLost) -> None:
+        for listener in self.listeners:
+            self.tell(listener, event)
+        connected = isinstance(event, StreamConnected)
+        report = LaneReport(self.venue_name, self.name, connected)
+        self.tell_latest(names.OPERATIONS, self.name, report)

@@ -1,0 +1,126 @@
+"""A venue's clock: sample it, tell the lanes, notice when it drifts or the sample grows old."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from actors import names
+from actors.messages import ClockTold, Pause, Resume, SampleClock, Tick
+from actors.runtime import Actor
+from core.errors import VenueError
+from core.ports import ClockSample, Log, Venue
+
+_FIRST_RETRY_NS = 500_000_000
+_LONGEST_RETRY_NS = 30_000_000_000
+_ROUND_TRIPS = 5
+
+
+@frozen(slots=True)
+class ClockSettings:
+    """Nanoseconds: how often to sample, how far a new sample may be off, how old one may be."""
+
+    sample_every_ns: int
+    max_drift_ns: int
+    max_age_ns: int
+
+
+class TimesyncActor(Actor):
+    """Own the offset between our clock and one venue's.
+
+    State: the last good sample (nanoseconds; positive when the venue is ahead).
+    Fails: an unreachable venue is waited for, with growing pauses; without a sample young enough
+    nothing may be opened at the venue.
+    Rules: of several round trips the shortest wins, its error is at most half its length.
+    """
+
+    def __init__(
+        self,
+        make_venue: Callable[[], Venue],
+        settings: ClockSettings,
+        lanes: Sequence[str],
+        log: Log,
+    ) -> None:
+        self.make_venue = make_venue
+        self.settings = settings
+        self.lanes = lanes
+        self.log = log
+        self.sample: ClockSample | None = None
+        self.failures = 0
+        self.usable = False
+
+    def starting(self) -> None:
+        self.venue = self.make_venue()
+        self.waiting(f"connecting to {self.venue.name} at {self.venue.rest_url}")
+        self._sample()
+        self.every(self.settings.sample_every_ns, Tick("sample"))
+        self.every(max(self.settings.max_age_ns // 4, 10_000_000), Tick("age"))
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Tick("sample") | Tick("retry"):
+                self._sample()
+            case Tick("age"):
+                self._judge_age()
+            case SampleClock():
+                if self.sample and message.reply_to:
+                    self._tell(message.reply_to)
+                else:
+                    self._sample()
+
+    def stopping(self) -> None:
+        self.venue.close()
+
+    def _sample(self) -> None:
+        try:
+            trips = [self.venue.sample_clock() for _ in range(_ROUND_TRIPS)]
+        except VenueError as error:
+            self._failed(error)
+            return
+        best = min(trips, key=lambda trip: trip.round_trip_ns)
+        before, self.sample = self.sample, best
+        self.failures = 0
+        drift_ns = abs(best.offset_ns - before.offset_ns) if before else 0
+        drifted = drift_ns > self.settings.max_drift_ns
+        if drifted:
+            self.log(
+                "warning",
+                self.name,
+                f"clock moved by {drift_ns // 1_000_000} ms against {self.venue.name} "
+                f"(venues.{self.venue.name}.max_clock_drift_ms); sampling again",
+            )
+            self.after(_FIRST_RETRY_NS, Tick("retry"))
+        self._use(not drifted, f"clock of {self.venue.name} drifted by {drift_ns // 1_000_000} ms")
+        self.ready()
+
+    def _failed(self, error: VenueError) -> None:
+        pause_ns = min(_FIRST_RETRY_NS * 2**self.failures, _LONGEST_RETRY_NS)
+        pause_ns = int(pause_ns * (0.75 + self.random.random() / 2))
+        self.failures += 1
+        text = f"no clock sample from {self.venue.rest_url}: {error.message}"
+        self.log("warning", self.name, f"{text}; again in {pause_ns / 1e9:.1f} s")
+        if self.sample is None:
+            self.waiting(f"connecting: {text}")
+        self.after(pause_ns, Tick("retry"))
+
+    def _judge_age(self) -> None:
+        if self.sample is None:
+            return
+        age_ns = self.now_ns() - self.sample.at_ns
+        if age_ns > self.settings.max_age_ns or age_ns < -self.settings.max_drift_ns:
+            self._use(False, f"clock sample of {self.venue.name} is {age_ns / 1e9:.0f} s old")
+
+    def _use(self, usable: bool, reason: str) -> None:
+        if usable and not self.usable:
+            self.tell_control(names.RISK, Resume(self.name))
+        elif not usable:
+            self.tell_control(names.RISK, Pause(self.name, reason, self.venue.name))
+        self.usable = usable
+        for lane in (*self.lanes, names.OPERATIONS):
+            self._tell(lane)
+
+    def _tell(self, to: str) -> None:
+        assert self.sample is not None
+        told = ClockTold(self.sample.offset_ns, self.usable, self.sample.at_ns, self.name)
+        self.tell_control(to, told)
