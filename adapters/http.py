@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import certifi
@@ -17,6 +19,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 __all__ = ["HttpAnswer", "HttpLane", "NoAnswer", "NotSent"]
+
+# urllib3 quotes whole URLs, signatures included, in its debug lines.
+logging.getLogger("urllib3").setLevel(logging.INFO)
 
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -41,6 +46,18 @@ class HttpAnswer:
     body: bytes
 
 
+class _WholeResponse(HTTPResponse):
+    """Refuse an answer whose headers were cut off or do not say where its body ends.
+
+    Without this, half a header block of a dying connection passes for an empty answer of 200.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        if self.msg.defects or (self.length is None and not self.chunked):
+            raise HTTPException("incomplete headers")
+
+
 class _Fresh:
     """Tell the two kinds of failure apart, and never reuse a connection the server may have left.
 
@@ -50,6 +67,7 @@ class _Fresh:
     `NoAnswer`: it is never repeated here, since a blind repeat could place an order twice.
     """
 
+    response_class: Any = _WholeResponse
     max_idle_s = 20.0
     _used_s = 0.0
     _begun = False
