@@ -1,0 +1,248 @@
+"""The schema: what one key may hold, and which keys contradict each other."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from core.config import BinanceVenue, Config, HedgeGridBot, Paper, Risk, Supervision, Venues
+from core.errors import ConfigError
+
+D = Decimal
+
+
+def bot(**changes: Any) -> HedgeGridBot:
+    given: dict[str, Any] = {"name": "grid", "symbols": ("BTCUSDT",), "strategy": "hedge_grid"}
+    return HedgeGridBot(**(given | changes))
+
+
+def config(**changes: Any) -> Config:
+    return Config(**({"bots": (bot(),)} | changes))
+
+
+def problems(**changes: Any) -> dict[str, str]:
+    """Map the path of every problem to its text."""
+    with pytest.raises(ConfigError) as caught:
+        config(**changes)
+    return {one.where: str(one) for one in (caught.value, *caught.value.others)}
+
+
+def test_the_defaults_are_paper_without_keys_at_leverage_within_three():
+    plain = config()
+
+    assert plain.mode == "paper"
+    assert plain.venues.binance.key_env == plain.venues.binance.secret_env == ""
+    assert plain.venues.binance.margin == "isolated"
+    assert plain.risk.max_leverage == 3
+    assert plain.bots[0].leverage <= 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "bad"),
+    [
+        (Paper, "speed", 0.0),
+        (Paper, "market", "lively"),
+        (Paper, "exchange", "https://fapi.binance.com"),
+        (Paper, "exchange", "http://127.0.0.1:0"),
+        (Paper, "exchange", "http://127.0.0.1:99999"),
+        (Paper, "exchange", "http://127.0.0.1.example.com:80"),
+        (BinanceVenue, "recv_window_ms", 60_001),
+        (BinanceVenue, "margin", "crossed"),
+        (BinanceVenue, "rate_reserve_percent", 0),
+        (Risk, "max_leverage", 0),
+        (Supervision, "jitter", 1.5),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_key(kind: Any, key: str, bad: object):
+    with pytest.raises(ConfigError) as caught:
+        kind(**{key: bad})
+
+    assert caught.value.where == key
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("value", ["http://127.0.0.1:9001", "http://localhost:1", ""])
+def test_an_exchange_on_this_machine_is_allowed(value: str):
+    assert Paper(exchange=value).exchange == value
+
+
+@pytest.mark.parametrize(
+    ("symbols", "where", "hint"),
+    [
+        ((), "symbols", "BTCUSDT"),
+        (("BTC/USDT:USDT",), "symbols[0]", "BTCUSDT"),
+        (("BTCUSDT", "eth-usdt"), "symbols[1]", "ETHUSDT"),
+        (("BTCUSDT", "BTCUSDT"), "symbols[1]", "remove"),
+    ],
+)
+def test_symbols_are_spelled_as_the_venue_spells_them(symbols: Any, where: str, hint: str):
+    with pytest.raises(ConfigError) as caught:
+        bot(symbols=symbols)
+
+    assert caught.value.where == where
+    assert hint in caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["", "much_too_long", "a-b", "größe"])
+def test_names_must_fit_into_client_order_ids(name: str):
+    with pytest.raises(ConfigError, match="client order ids"):
+        bot(name=name)
+    with pytest.raises(ConfigError, match="client order ids"):
+        config(host_name=name)
+
+
+def test_a_key_written_where_its_variable_belongs_is_refused_and_not_repeated():
+    key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+
+    with pytest.raises(ConfigError) as caught:
+        BinanceVenue(key_env=key)
+
+    assert key not in str(caught.value)
+    assert key[:8] not in repr(caught.value)
+
+
+def test_paper_with_a_key_of_a_venue_is_refused():
+    venues = Venues(binance=BinanceVenue(key_env="BINANCE_KEY"))
+
+    assert list(problems(venues=venues)) == ["venues.binance.key_env"]
+
+
+@pytest.mark.parametrize("mode", ["testnet", "live"])
+def test_trading_at_a_venue_without_keys_is_refused(mode: str):
+    assert list(problems(mode=mode)) == ["venues.binance.key_env", "venues.binance.secret_env"]
+
+
+@pytest.mark.parametrize("mode", ["testnet", "live"])
+def test_trading_at_a_venue_with_both_keys_is_allowed(mode: str):
+    venue = BinanceVenue(key_env="BINANCE_KEY", secret_env="BINANCE_SECRET")
+
+    assert config(mode=mode, venues=Venues(binance=venue)).mode == mode
+
+
+def test_a_recorded_market_needs_files():
+    assert list(problems(paper=Paper(market="recorded"))) == ["paper.files"]
+
+
+def test_a_mirror_is_refused_for_now():
+    assert "not there yet" in problems(paper=Paper(market="mirror"))["paper.market"]
+
+
+def test_the_exchange_key_is_a_pair_and_belongs_to_one_started_by_hand():
+    assert set(problems(paper=Paper(key_env="K"))) == {"paper.secret_env", "paper.key_env"}
+    paper = Paper(key_env="K", secret_env="S", exchange="http://127.0.0.1:9001")
+    assert config(paper=paper).paper == paper
+
+
+def test_two_bots_may_share_neither_name_nor_symbol():
+    found = problems(bots=(bot(), bot(symbols=("ETHUSDT", "BTCUSDT"))))
+
+    assert list(found) == ["bots[1].name", "bots[1].symbols[1]"]
+    assert "bots[0]" in found["bots[1].symbols[1]"]
+
+
+def test_a_host_without_bots_is_refused():
+    assert list(problems(bots=())) == ["bots"]
+
+
+def test_leverage_above_the_cap_is_refused():
+    assert list(problems(bots=(bot(leverage=4),))) == ["bots[0].leverage"]
+
+
+def test_a_stop_that_liquidation_would_forestall_is_refused():
+    assert list(problems(bots=(bot(leverage=3, stop_loss_bps=D(3_334)),))) == [
+        "bots[0].stop_loss_bps"
+    ]
+
+
+def test_a_grid_needs_hedge_mode():
+    venue = Venues(binance=BinanceVenue(hedge_mode=False))
+
+    assert list(problems(venues=venue)) == ["venues.binance.hedge_mode"]
+
+
+def test_an_order_over_the_cap_per_order_is_refused_with_both_figures():
+    found = problems(bots=(bot(order_notional=D(600), levels=1),))
+
+    assert list(found) == ["bots[0].order_notional"]
+    assert "600.6" in found["bots[0].order_notional"]
+    assert "max_order_notional 500" in found["bots[0].order_notional"]
+
+
+def test_a_ladder_over_the_cap_per_symbol_is_refused():
+    assert "bots[0].levels" in problems(bots=(bot(levels=10),))
+
+
+def test_a_ladder_exactly_at_the_cap_is_refused_because_far_rungs_count_at_the_mark():
+    at_cap = bot(order_notional=D(500), levels=4)
+
+    assert set(problems(bots=(at_cap,))) == {"bots[0].order_notional", "bots[0].levels"}
+    assert config(bots=(bot(order_notional=D(498), levels=4),))
+
+
+def test_more_levels_than_open_orders_allowed_are_refused():
+    small = bot(order_notional=D(20), levels=11)
+
+    assert list(problems(bots=(small,))) == ["bots[0].levels"]
+
+
+def test_a_ladder_that_reaches_zero_is_refused():
+    assert list(problems(bots=(bot(levels=10, spacing_bps=D(1_000)),))) == ["bots[0].spacing_bps"]
+
+
+def test_the_ladders_of_all_bots_together_keep_to_the_caps_of_sides_and_gross():
+    many = tuple(bot(name=f"b{n}", symbols=(f"S{n}USDT",), levels=8) for n in range(3))
+
+    found = problems(bots=many)
+
+    assert list(found) == ["risk.max_side_notional", "risk.max_gross_notional"]
+
+
+def test_caps_that_contradict_each_other_are_refused():
+    found = problems(risk=Risk(max_side_notional=D(1_000)))
+
+    assert "risk.max_side_notional" in found
+
+
+def test_a_healthy_slow_call_must_not_count_as_a_hung_actor():
+    assert list(problems(supervision=Supervision(busy_deadline_s=8.0))) == [
+        "supervision.busy_deadline_s"
+    ]
+
+
+def test_a_clock_sample_may_not_expire_before_the_next_one_is_late():
+    venue = BinanceVenue(clock_sample_every_s=60.0, max_clock_age_s=100.0)
+
+    assert list(problems(venues=Venues(binance=venue))) == ["venues.binance.max_clock_age_s"]
+
+
+def test_pauses_grow_upwards():
+    found = problems(supervision=Supervision(backoff_initial_ms=500, backoff_max_ms=400))
+
+    assert list(found) == ["supervision.backoff_max_ms"]
+
+
+def test_every_problem_is_told_at_once():
+    found = problems(mode="live", bots=(bot(leverage=5, levels=20),))
+
+    assert {"venues.binance.key_env", "bots[0].leverage", "bots[0].levels"} <= set(found)
+
+
+def test_a_configuration_does_not_change():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        config().mode = "live"  # type: ignore[misc]
+
+
+def test_the_limits_of_risk_are_the_configured_ones():
+    limits = Risk(
+        max_order_notional=D(1),
+        max_symbol_notional=D(2),
+        max_side_notional=D(3),
+        max_gross_notional=D(4),
+        max_open_orders_per_side=5,
+        price_collar_bps=D(6),
+    ).limits()
+
+    assert attrs.astuple(limits) == (D(1), D(2), D(3), D(4), 5, D(6))
