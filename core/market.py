@@ -155,6 +155,16 @@ class Book:
         """Return the lowest ask with its quantity, or None for an empty side."""
         return self._asks.best()
 
+    def worst_bid(self) -> Decimal | None:
+        """Return the lowest bid we know of: the book says nothing of prices under it."""
+        prices = self._bids.prices
+        return prices[0] if prices else None
+
+    def worst_ask(self) -> Decimal | None:
+        """Return the highest ask we know of."""
+        prices = self._asks.prices
+        return prices[-1] if prices else None
+
     def mid(self) -> Decimal | None:
         """Return the middle of best bid and ask, or None where a side is empty."""
         bids, asks = self._bids.prices, self._asks.prices

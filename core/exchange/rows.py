@@ -244,7 +244,11 @@ class IncomeRow:
 
 @frozen(slots=True)
 class PositionRow:
-    """One side of one symbol as the exchange keeps it; `isolated_wallet` 0 in cross mode."""
+    """One side of one symbol as the exchange keeps it.
+
+    `isolated_wallet` is 0 in cross mode; `carried` is what the position has cost since it was last
+    flat beside its entry: fees − realised PnL − funding.
+    """
 
     key: Key
     side: PositionSide
@@ -253,6 +257,7 @@ class PositionRow:
     realised_pnl: Decimal
     fees: Decimal
     isolated_wallet: Decimal
+    carried: Decimal
     updated_ns: int
 
 
@@ -335,6 +340,7 @@ class SymbolRow:
     mark: Decimal
     funding_rate: Decimal
     next_funding_ns: int
+    last_funding_ns: int
     countdown_ns: int
 
 

@@ -1,0 +1,439 @@
+"""The desk: takes plain orders, matches them, books their fills, ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from core.exchange import checks, margin
+from core.exchange.events import AccountChanged, AccountReason, Execution, OrderChanged
+from core.exchange.floor import Floor, Held, Symbol
+from core.exchange.refusals import Reason, Refusal
+from core.exchange.resting import OwnSide, Working
+from core.exchange.rows import End, IncomeKind, VenueTrade
+from core.messages import (
+    Fill,
+    Level,
+    OrderStatus,
+    OrderType,
+    PlaceOrder,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
+from core.money import ZERO, amount
+from core.positions import Position, apply_fill
+
+_REMAINDER = {
+    TimeInForce.IOC: End.IOC_REMAINDER,
+    TimeInForce.FOK: End.FOK_UNFILLED,
+}
+
+
+class Desk:
+    """Work on plain orders of the floor.
+
+    `on_end` hears of every order that is over, `on_flat` of every position that is gone.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self.floor = floor
+        self.on_end: Callable[[Working, int], None] = lambda order, now_ns: None
+        self.on_flat: Callable[[Symbol, PositionSide, int], None] = lambda symbol, side, now_ns: (
+            None
+        )
+
+    # Taking orders
+
+    def check(self, order: PlaceOrder, now_ns: int, *, from_trigger: bool = False) -> Symbol:
+        """Check all that can be refused at the door. Errors: `Refusal`."""
+        floor = self.floor
+        symbol = checks.plain(floor, order, now_ns, from_trigger=from_trigger)
+        limit = order.price
+        planned = self._plan(symbol, order.side, order.quantity, limit)
+        found = sum((quantity for _, quantity in planned), ZERO)
+        if limit is None:
+            if not planned:
+                self._refuse_empty(symbol, order.side)
+            expected = planned[-1][0]
+        else:
+            expected = limit
+        post_only = order.time_in_force is TimeInForce.POST_ONLY
+        if post_only and limit is not None and self.would_take(symbol, order.side, limit):
+            raise Refusal(Reason.POST_ONLY_WOULD_TAKE, "the order would take liquidity")
+        if order.time_in_force is TimeInForce.FOK:
+            wanted = order.quantity
+            if order.closing:
+                wanted = min(wanted, symbol.closable(order.position_side, order.side.sign))
+            if found < wanted:
+                raise Refusal(Reason.FOK_UNFILLED, f"only {found} of {wanted} can be filled")
+        checks.margin_for(floor, symbol, order, expected, order.quantity)
+        return symbol
+
+    def _refuse_empty(self, symbol: Symbol, side: Side) -> None:
+        if symbol.liquidity.best(side) is None:
+            raise Refusal(Reason.NO_MARKET, f"no orders on the book of {symbol.key.symbol}")
+        raise Refusal(Reason.PERCENT_PRICE_MARKET, "the best price is too far from the mark price")
+
+    def accept(
+        self,
+        request: PlaceOrder,
+        now_ns: int,
+        *,
+        original_type: OrderType | None = None,
+        trigger_price: Decimal = ZERO,
+        algo_id: int = 0,
+        close_position: bool = False,
+        announce: bool = True,
+    ) -> Working:
+        """Give a checked order its id; it is open from here on but has not been matched."""
+        floor = self.floor
+        order = Working(
+            key=request.key,
+            order_id=floor.next_order_id,
+            client_order_id=request.client_order_id,
+            side=request.side,
+            position_side=request.position_side,
+            type=request.type,
+            original_type=original_type or request.type,
+            time_in_force=request.time_in_force,
+            price=request.price or ZERO,
+            quantity=request.quantity,
+            reduce_only=request.reduce_only,
+            close_position=close_position,
+            good_till_ns=request.good_till_ns,
+            trigger_price=trigger_price,
+            algo_id=algo_id,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+        floor.next_order_id += 1
+        floor.touched.account = True
+        self.register(order)
+        if order.time_in_force is TimeInForce.GTD:
+            floor.schedule(order.good_till_ns, "good_till", order.key.symbol, order.order_id)
+        if announce:
+            self.announce_new(order, now_ns)
+        return order
+
+    def announce_new(self, order: Working, now_ns: int) -> None:
+        """Report an accepted order."""
+        self._announce(Execution.NEW, order, now_ns)
+
+    def register(self, order: Working) -> None:
+        """Put an order on the floor's lists."""
+        floor, place = self.floor, (order.key.symbol, order.client_order_id)
+        floor.orders[order.order_id] = order
+        floor.newest_ids[place] = order.order_id
+        if order.status.open:
+            floor.open_ids[place] = order
+
+    def arrive(self, order: Working, now_ns: int) -> None:
+        """Match an accepted order against the market; what is left rests or expires."""
+        if not order.status.open:
+            return
+        order.arrived = True
+        symbol = self.floor.symbols[order.key.symbol]
+        limit = order.price if order.type is OrderType.LIMIT else None
+        if order.closing and not symbol.closable(order.position_side, order.side.sign):
+            self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
+            return
+        post_only = order.time_in_force is TimeInForce.POST_ONLY
+        if post_only and self.would_take(symbol, order.side, order.price):
+            self.end(order, OrderStatus.EXPIRED, End.POST_ONLY_WOULD_TAKE, now_ns)
+            return
+        wanted = order.remaining
+        if order.closing:
+            wanted = min(wanted, symbol.closable(order.position_side, order.side.sign))
+        planned = [] if post_only else self._plan(symbol, order.side, wanted, limit)
+        if order.time_in_force is TimeInForce.FOK:
+            found = sum((quantity for _, quantity in planned), ZERO)
+            if found < wanted:
+                self.end(order, OrderStatus.EXPIRED, End.FOK_UNFILLED, now_ns)
+                return
+        self._expire_own(symbol, order, limit, planned, now_ns)
+        for price, quantity in planned:
+            symbol.liquidity.eat(order.side, price, quantity)
+            self.fill(symbol, order, price, quantity, now_ns, maker=False)
+        if order.remaining:
+            capped = order.closing and not symbol.closable(order.position_side, order.side.sign)
+            self._after_taking(symbol, order, capped, now_ns)
+
+    def _after_taking(self, symbol: Symbol, order: Working, capped: bool, now_ns: int) -> None:
+        """Rest or expire what a taker left; `capped` says that nothing is left to close."""
+        if capped:
+            self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
+        elif order.type is OrderType.MARKET:
+            self.end(order, OrderStatus.EXPIRED, End.MARKET_REMAINDER, now_ns)
+        elif order.time_in_force in _REMAINDER:
+            self.end(order, OrderStatus.EXPIRED, _REMAINDER[order.time_in_force], now_ns)
+        else:
+            self.rest(symbol, order, now_ns)
+
+    def affordable(self, symbol: Symbol, order: Working) -> bool:
+        """Return whether the account still carries an order that was on its way."""
+        request = PlaceOrder(
+            key=order.key,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            position_side=order.position_side,
+            type=order.type,
+            quantity=order.quantity,
+            price=order.price or None,
+            reduce_only=order.reduce_only,
+        )
+        expected = order.price or symbol.liquidity.best(order.side) or ZERO
+        try:
+            checks.margin_for(self.floor, symbol, request, expected, order.quantity)
+        except Refusal:
+            return False
+        return True
+
+    def rest(self, symbol: Symbol, order: Working, now_ns: int) -> None:
+        """Queue an order at its price behind what stands there."""
+        order.queue_ahead = symbol.liquidity.ahead(order.side, order.price)
+        symbol.resting.add(order)
+        self.floor.touched.orders[order.order_id] = order
+        if order.closing:
+            self.trim(symbol, order.position_side, order.side, now_ns)
+
+    def would_take(self, symbol: Symbol, side: Side, price: Decimal) -> bool:
+        """Return whether a limit order would meet the market or one of our own orders."""
+        own = symbol.resting.of(side.opposite).best()
+        for best in (symbol.liquidity.best(side), own):
+            if best is not None and side.sign * (price - best) >= 0:
+                return True
+        return False
+
+    def _plan(
+        self, symbol: Symbol, side: Side, wanted: Decimal, limit: Decimal | None
+    ) -> list[Level]:
+        """Walk the levels a taker reaches; market orders stop at the venue's price bounds."""
+        instrument = symbol.instrument
+        bound = limit
+        if bound is None and symbol.mark:
+            factor = instrument.price_up if side is Side.BUY else instrument.price_down
+            bound = symbol.mark * factor
+        planned: list[Level] = []
+        buying = side is Side.BUY
+        for price, available in symbol.liquidity.levels(side):
+            if bound is not None and ((price > bound) if buying else (price < bound)):
+                break
+            quantity = min(wanted, instrument.round_quantity(available))
+            if quantity:
+                planned.append((price, quantity))
+                wanted -= quantity
+            if not wanted:
+                break
+        return planned
+
+    def _expire_own(
+        self,
+        symbol: Symbol,
+        order: Working,
+        limit: Decimal | None,
+        planned: list[Level],
+        now_ns: int,
+    ) -> None:
+        """Expire our own resting orders that this taker would trade with (maker expires)."""
+        worst = limit if limit is not None else (planned[-1][0] if planned else None)
+        if worst is None:
+            return
+        own = symbol.resting.of(order.side.opposite)
+        for price in own.reached_by(worst):
+            for other in tuple(own.by_price.get(price, ())):
+                self.end(other, OrderStatus.EXPIRED, End.SELF_TRADE, now_ns)
+
+    # Passive fills
+
+    def on_print(
+        self, symbol: Symbol, price: Decimal, quantity: Decimal, aggressor: Side, now_ns: int
+    ) -> None:
+        """Let a public trade reach our resting orders.
+
+        At our price it first eats the queue and only from an aggressor of the other side; through
+        our price it fills us, at our price. Never more than the print's quantity a side.
+        """
+        for side in (Side.BUY, Side.SELL):
+            own = symbol.resting.of(side)
+            left = quantity
+            for level in own.reached_by(price):
+                if level != price:
+                    left -= self.fill_level(symbol, own, level, left, False, now_ns)
+                elif aggressor is not side:
+                    own.traded[level] += quantity
+                    left -= self.fill_level(symbol, own, level, left, True, now_ns)
+                if left <= 0:
+                    break
+
+    def fill_level(
+        self,
+        symbol: Symbol,
+        own: OwnSide,
+        price: Decimal,
+        volume: Decimal,
+        queued: bool,
+        now_ns: int,
+    ) -> Decimal:
+        """Fill our orders of one level from `volume`; return what they took."""
+        taken = ZERO
+        for order in tuple(own.by_price.get(price, ())):
+            reaching = volume - taken
+            if queued and order.queue_ahead:
+                eaten = min(order.queue_ahead, reaching)
+                order.queue_ahead -= eaten
+                reaching -= eaten
+            elif queued:
+                order.queue_ahead = ZERO
+            quantity = symbol.instrument.round_quantity(min(order.remaining, reaching))
+            if order.closing:
+                closable = symbol.closable(order.position_side, order.side.sign)
+                quantity = min(quantity, closable)
+            if quantity > 0 and order.resting:
+                self.fill(symbol, order, order.price, quantity, now_ns, maker=True)
+                taken += quantity
+        return taken
+
+    # Booking
+
+    def fill(
+        self,
+        symbol: Symbol,
+        order: Working,
+        price: Decimal,
+        quantity: Decimal,
+        now_ns: int,
+        *,
+        maker: bool,
+        liquidation: bool = False,
+    ) -> Fill:
+        """Book one execution: fee, position, PnL, wallets, then what follows from them."""
+        floor, instrument = self.floor, symbol.instrument
+        rate = instrument.maker_fee if maker else instrument.taker_fee
+        fill = Fill(
+            key=order.key,
+            fill_id=str(symbol.next_fill_id),
+            order_id=str(order.order_id),
+            client_order_id=order.client_order_id,
+            side=order.side,
+            position_side=order.position_side,
+            price=price,
+            quantity=quantity,
+            fee=amount(instrument.notional(price, quantity) * rate),
+            fee_asset=instrument.margin_asset,
+            maker=maker,
+            time_ns=now_ns - now_ns % floor.settings.time_step_ns,
+        )
+        symbol.next_fill_id += 1
+        if order.resting:
+            symbol.resting.filled(order, quantity)
+        order.filled += quantity
+        order.quote_filled += price * quantity
+        order.updated_ns = now_ns
+        done = order.remaining == ZERO
+        order.status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
+        held = symbol.held[order.position_side]
+        before = held.position
+        held.position, realised = apply_fill(before, fill, instrument.multiplier)
+        held.updated_ns = now_ns
+        self._move_isolated(symbol, held, before, fill)
+        self._carry(held, before, fill, realised)
+        asset, name = instrument.margin_asset, order.key.symbol
+        floor.book(
+            IncomeKind.REALISED_PNL, asset, realised, now_ns, symbol=name, fill_id=fill.fill_id
+        )
+        floor.book(
+            IncomeKind.COMMISSION, asset, -fill.fee, now_ns, symbol=name, fill_id=fill.fill_id
+        )
+        trade = VenueTrade(fill, realised, liquidation)
+        symbol.trades.append(trade)
+        floor.touched.trades.append(trade)
+        floor.touch_position(symbol, order.position_side)
+        floor.touch_symbol(symbol)
+        if done:
+            order.end = End.FILLED
+            self._close_books(order)
+        self._announce(
+            Execution.CALCULATED if liquidation else Execution.TRADE, order, now_ns, trade
+        )
+        floor.events.append(
+            AccountChanged(
+                AccountReason.ORDER,
+                (floor.balance_change(asset),),
+                (margin.figures(floor, symbol, order.position_side),),
+                now_ns,
+            )
+        )
+        if done:
+            self.on_end(order, now_ns)
+        if before.quantity * fill.side.sign < 0:
+            self._shrunk(symbol, order.position_side, now_ns)
+        return fill
+
+    def _move_isolated(self, symbol: Symbol, held: Held, before: Position, fill: Fill) -> None:
+        """Release the closed share of an isolated wallet; fund what was opened."""
+        if not symbol.isolated:
+            return
+        size = abs(before.quantity)
+        closed = min(size, fill.quantity) if before.quantity * fill.side.sign < 0 else ZERO
+        if closed == size:
+            held.isolated_wallet = ZERO
+        elif closed:
+            held.isolated_wallet -= amount(held.isolated_wallet * closed / size)
+        opened = fill.quantity - closed
+        if opened:
+            notional = symbol.instrument.notional(fill.price, opened)
+            held.isolated_wallet += amount(notional / symbol.leverage)
+
+    def _carry(self, held: Held, before: Position, fill: Fill, realised: Decimal) -> None:
+        after = held.position.quantity
+        if not after:
+            held.carried = ZERO
+        elif before.quantity * after <= 0:
+            held.carried = fill.fee
+        else:
+            held.carried += fill.fee - realised
+
+    def _shrunk(self, symbol: Symbol, side: PositionSide, now_ns: int) -> None:
+        for direction in (Side.BUY, Side.SELL):
+            self.trim(symbol, side, direction, now_ns)
+        if not symbol.held[side].position.quantity:
+            self.on_flat(symbol, side, now_ns)
+
+    def trim(self, symbol: Symbol, side: PositionSide, direction: Side, now_ns: int) -> None:
+        """Expire reduce-only orders that those of better priority leave nothing to close."""
+        closers = symbol.resting.closers_of(side, direction)
+        if not closers:
+            return
+        closable = symbol.closable(side, direction.sign)
+        for order in closers:
+            if closable <= 0:
+                self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
+            closable -= order.remaining
+
+    # Ending
+
+    def end(self, order: Working, status: OrderStatus, end: End, now_ns: int) -> None:
+        """End an open order and say why."""
+        order.status, order.end, order.updated_ns = status, end, now_ns
+        self._close_books(order)
+        cancelled = status is OrderStatus.CANCELLED
+        self._announce(Execution.CANCELLED if cancelled else Execution.EXPIRED, order, now_ns)
+        self.on_end(order, now_ns)
+
+    def _close_books(self, order: Working) -> None:
+        if order.resting:
+            self.floor.symbols[order.key.symbol].resting.remove(order)
+        place = (order.key.symbol, order.client_order_id)
+        if self.floor.open_ids.get(place) is order:
+            del self.floor.open_ids[place]
+
+    def _announce(
+        self, execution: Execution, order: Working, now_ns: int, trade: VenueTrade | None = None
+    ) -> None:
+        self.floor.touched.orders[order.order_id] = order
+        self.floor.events.append(OrderChanged(execution, order.view(), now_ns, trade))
+
+    def announce_amended(self, order: Working, now_ns: int) -> None:
+        """Report a changed price or quantity."""
+        self._announce(Execution.AMENDED, order, now_ns)
