@@ -332,6 +332,7 @@ class SymbolReport:
     fills: int
     mark: Decimal
     multiplier: Decimal
+    funding: Decimal
     liquidation: tuple[tuple[str, Decimal], ...] = ()
 
 

@@ -180,7 +180,7 @@ class PositionActor(Actor):
             case MarkPrice():
                 self.mark = message.mark
             case FundingPaid():
-                self._journal(message)
+                self._funding(message)
             case PositionReported():
                 self.reported[message.position_side] = message
             case SymbolSetUp():
@@ -261,7 +261,7 @@ class PositionActor(Actor):
             if self._fold(fill):
                 differences.append(f"fill {fill.fill_id} of {fill.client_order_id} was missing")
         for funding in read.funding:
-            self._journal(funding)
+            self._funding(funding)
         for said in read.orders:
             known = self.book.find(said.client_order_id)
             if self._take(said) and known is None:
@@ -439,6 +439,14 @@ class PositionActor(Actor):
         )
         return True
 
+    def _funding(self, paid: FundingPaid) -> None:
+        if paid.funding_id in self.book.funding or paid.time_ns <= self.book.opened_ns:
+            return
+        self._journal(paid)
+        self.book.funding[paid.funding_id] = paid.amount
+        self.log("info", f"funding {text(paid.amount)} {paid.asset}")
+        self._tell_operations()
+
     def _refused(self, refused: OrderRefused) -> None:
         order = self.book.live.get(refused.client_order_id)
         if order is None:
@@ -564,6 +572,7 @@ class PositionActor(Actor):
             len(self.book.positions.seen),
             self.mark,
             self.book.positions.multiplier,
+            sum(self.book.funding.values(), Decimal(0)),
             tuple((side.value, said.liquidation_price) for side, said in self.reported.items()),
         )
         self.tell_latest(names.OPERATIONS, self.name, report)

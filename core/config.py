@@ -133,6 +133,7 @@ class Risk:
 class Execution:
     """How long an order may stay unproven or a position unprotected before somebody acts."""
 
+    max_order_age_ms: int = field(default=2_000, validator=rules.between(50, 60_000))
     unknown_first_query_ms: int = field(default=200, validator=rules.between(10, 60_000))
     unknown_max_query_ms: int = field(default=5_000, validator=rules.between(10, 600_000))
     unknown_alert_after_s: float = field(default=30.0, validator=rules.between(1, 3_600))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -234,6 +234,44 @@ class Journal(Protocol):
         self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
     ) -> Iterator[Record]:
         """Yield records in order, only of those kinds and that key where given."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@frozen(slots=True)
+class Endpoints:
+    """Where a local exchange listens."""
+
+    rest: str
+    ws: str
+    pid: int
+
+
+class ExchangeProcess(Protocol):
+    """The local exchange of paper mode: another process, started or found."""
+
+    def ensure(self) -> Endpoints:
+        """Attach to the running one, else start one, at the addresses of the one before.
+
+        Errors: `Unreachable` when it did not come up, with what it said.
+        """
+        ...
+
+    def alive(self) -> bool:
+        """Tell whether the process is there and answers."""
+        ...
+
+    def stop(self) -> None:
+        """Stop it in order, if this host may (not one that a person started)."""
+        ...
+
+
+class Display(Protocol):
+    """A person's view of the host."""
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        """Draw the status (the dictionary of `status --json`); must return at once."""
         ...
 
     def close(self) -> None: ...

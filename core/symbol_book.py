@@ -12,6 +12,7 @@ from core.ids import is_ours, parse
 from core.messages import (
     AmendOrder,
     Fill,
+    FundingPaid,
     Key,
     OrderRefused,
     OrderUpdated,
@@ -47,6 +48,7 @@ class SymbolBook:
         self.ended: dict[str, Order] = {}
         self.foreign: dict[str, OrderUpdated] = {}
         self.sequences: dict[str, int] = {}
+        self.funding: dict[str, Decimal] = {}
         self.last_fill_ns = 0
         self.opened_ns = 0
         self._ended_since: list[str] = []
@@ -184,6 +186,8 @@ class SymbolBook:
                         self.force(payload)
                 case Fill():
                     self.fill(payload)
+                case FundingPaid():
+                    self.funding[payload.funding_id] = payload.amount
                 case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
                     self._open(payload)
         for order in list(self.live.values()):

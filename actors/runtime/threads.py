@@ -190,6 +190,13 @@ class ThreadsRuntime(Runtime):
         hosted = list(self._shells)
         return tuple(f"{each.name}#{each.generation}" for each in hosted if each.fenced)
 
+    def pykka_ref(self, name: str) -> pykka.ActorRef[Shell]:
+        """Return Pykka's reference to the present incarnation. Raises KeyError if there is none."""
+        context = self.seats[name].context
+        if context is None:
+            raise KeyError(name)
+        return self._shells[context].actor_ref
+
     def ask(
         self, name: str, message_factory: Callable[[Reply], object], timeout_s: float
     ) -> object:

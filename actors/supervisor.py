@@ -1,0 +1,314 @@
+"""The tree as data: who is started in which order, and who goes when somebody dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Literal
+
+from attrs import frozen
+
+from actors import names
+from actors.account import AccountActor
+from actors.connection import ConnectionActor
+from actors.exchange import ExchangeActor
+from actors.journal import JournalActor
+from actors.market import MarketActor, MarketSettings
+from actors.operations import OperationsActor
+from actors.position import PositionActor, PositionSettings
+from actors.risk import RiskActor
+from actors.runtime import Actor, ActorStatistics, ChildSpec, SupervisorSpec
+from actors.strategy import StrategyActor
+from actors.stream import OpenStreams, StreamActor
+from actors.timesync import ClockSettings, TimesyncActor
+from core.config import Bot, Config
+from core.evidence import ProofRule
+from core.messages import Key
+from core.ports import Display, ExchangeProcess, Journal, Log, Venue
+from core.records import HaltChanged
+from core.risk.halt import Halt
+from core.strategies.hedge_grid import GridSettings
+
+_NS_S = 1_000_000_000
+_NS_MS = 1_000_000
+
+
+@frozen
+class VenueParts:
+    """What one venue's actors need from outside. `process` is the local exchange in paper mode."""
+
+    name: str
+    rest_url: str
+    ws_url: str
+    margin_asset: str
+    make_venue: Callable[[], Venue]
+    market_streams: Callable[[Sequence[Key]], OpenStreams]
+    account_streams: Callable[[Sequence[Key]], OpenStreams]
+    process: ExchangeProcess | None = None
+
+
+@frozen
+class Parts:
+    """What the host's actors need from outside; `run.py` makes one."""
+
+    open_journal: Callable[[], Journal]
+    read_journal: Callable[[], Journal]
+    venues: tuple[VenueParts, ...]
+    statistics: Callable[[], Iterable[ActorStatistics]]
+    display: Display
+    log: Log
+
+
+def tree(config: Config, parts: Parts) -> SupervisorSpec:
+    """Build the host: journal, operations and risk first, then each venue, its symbols last.
+
+    Rest-for-one: what stands further right builds on what stands left of it, so it goes down and
+    comes up with it. The parts of one symbol are their own tree: what happens to one symbol does
+    not touch another.
+    """
+    keys = [key for bot in config.bots for key in _keys(bot)]
+    lanes = [lane for venue in parts.venues for lane in _lanes(config, venue)]
+    children: list[ChildSpec | SupervisorSpec] = [
+        _child(config, names.JOURNAL, lambda: JournalActor(parts.open_journal, parts.log)),
+        _child(
+            config,
+            names.OPERATIONS,
+            lambda: OperationsActor(
+                config.mode,
+                {venue.name: (venue.rest_url, venue.ws_url) for venue in parts.venues},
+                parts.statistics,
+                parts.display,
+                config.console.refresh_ms * _NS_MS,
+                parts.log,
+            ),
+        ),
+        _child(
+            config,
+            names.RISK,
+            lambda: RiskActor(
+                config.risk.limits(),
+                config.market.stale_after_ms * _NS_MS,
+                int(config.execution.entry_cancel_timeout_s * _NS_S),
+                keys,
+                lanes,
+                lambda: last_halt(parts.read_journal),
+                parts.log,
+            ),
+        ),
+    ]
+    children += [_venue(config, parts, venue) for venue in parts.venues]
+    return _supervisor(config, "host", children, "rest_for_one")
+
+
+def last_halt(read_journal: Callable[[], Journal]) -> Halt:
+    """Read the trading halt as it was when the journal ended."""
+    journal = read_journal()
+    halt = Halt()
+    try:
+        for record in journal.read(kinds=(HaltChanged,)):
+            if isinstance(record.payload, HaltChanged):
+                halt = record.payload.halt
+    finally:
+        journal.close()
+    return halt
+
+
+def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
+    settings = config.venues.binance
+    bots = [bot for bot in config.bots if bot.venue == venue.name]
+    keys = [key for bot in bots for key in _keys(bot)]
+    lanes = _lanes(config, venue)
+    clock = ClockSettings(
+        int(settings.clock_sample_every_s * _NS_S),
+        settings.max_clock_drift_ms * _NS_MS,
+        int(settings.max_clock_age_s * _NS_S),
+    )
+    children: list[ChildSpec | SupervisorSpec] = []
+    process = venue.process
+    if process is not None:
+        children.append(
+            _child(
+                config,
+                names.exchange(venue.name),
+                lambda: ExchangeActor(process, parts.log),
+                busy_s=60.0,
+            )
+        )
+    children.append(
+        _child(
+            config,
+            names.timesync(venue.name),
+            lambda: TimesyncActor(venue.make_venue, clock, lanes, parts.log),
+            waits=True,
+            busy_s=_call_s(config) * 6,
+        )
+    )
+    children += [_lane(config, parts, venue, lane) for lane in lanes]
+    account = names.account(venue.name)
+    positions = [names.position(key) for key in keys]
+    markets = [names.market(key) for key in keys]
+    children += [
+        _stream(config, parts, venue, "account", keys, [account, *positions], None),
+        _child(
+            config,
+            account,
+            lambda: AccountActor(
+                venue.name,
+                venue.margin_asset,
+                settings.hedge_mode,
+                int(config.market.reconcile_every_s * _NS_S),
+                parts.log,
+            ),
+            waits=True,
+        ),
+        _supervisor(
+            config,
+            names.symbols(venue.name),
+            [_symbol(config, parts, bot, key) for bot in bots for key in _keys(bot)],
+            "one_for_one",
+        ),
+        _stream(config, parts, venue, "market", keys, markets, settings.stream_silence_ms * _NS_MS),
+    ]
+    return _supervisor(config, names.venue(venue.name), children, "rest_for_one")
+
+
+def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
+    market = MarketSettings(config.market.stale_after_ms * _NS_MS, config.market.depth)
+    position = position_settings(config, bot)
+    grid = GridSettings(
+        bot.levels,
+        bot.spacing_bps,
+        bot.order_notional,
+        bot.take_profit_bps,
+        bot.recentre_bps,
+        bot.maker_only,
+        bot.retry_after_ms * _NS_MS,
+    )
+    return _supervisor(
+        config,
+        names.symbol(key),
+        [
+            _child(config, names.market(key), lambda: MarketActor(key, market, parts.log)),
+            _child(
+                config,
+                names.position(key),
+                lambda: PositionActor(key, position, parts.read_journal, parts.log),
+                waits=True,
+            ),
+            _child(
+                config,
+                names.strategy(bot.name, key),
+                lambda: StrategyActor(key, config.host_name, bot.name, grid, parts.log),
+                waits=True,
+            ),
+        ],
+        "rest_for_one",
+    )
+
+
+def position_settings(config: Config, bot: Bot) -> PositionSettings:
+    """Gather what a bot's positions are configured with."""
+    venue, execution = config.venues.binance, config.execution
+    proof = ProofRule(execution.max_order_age_ms * _NS_MS, venue.recv_window_ms * _NS_MS)
+    return PositionSettings(
+        host=config.host_name,
+        bot=bot.name,
+        leverage=bot.leverage,
+        isolated=venue.margin == "isolated",
+        hedge_mode=venue.hedge_mode,
+        groups=venue.symbol_groups,
+        stop_loss_bps=Decimal(bot.stop_loss_bps),
+        proof=proof,
+        answer_within_ns=proof.max_order_age_ns + int(_call_s(config) * _NS_S),
+        first_query_ns=execution.unknown_first_query_ms * _NS_MS,
+        longest_query_ns=execution.unknown_max_query_ms * _NS_MS,
+        alert_after_ns=int(execution.unknown_alert_after_s * _NS_S),
+        protect_within_ns=int(execution.protect_within_s * _NS_S),
+        reconcile_every_ns=int(config.market.reconcile_every_s * _NS_S),
+    )
+
+
+def _lanes(config: Config, venue: VenueParts) -> list[str]:
+    groups = config.venues.binance.symbol_groups
+    orders = [f"connection:{venue.name}:orders{group}" for group in range(groups)]
+    return [names.reads_lane(venue.name), names.urgent_lane(venue.name), *orders]
+
+
+def _lane(config: Config, parts: Parts, venue: VenueParts, lane: str) -> ChildSpec:
+    max_age_ns = config.execution.max_order_age_ms * _NS_MS
+    return _child(
+        config,
+        lane,
+        lambda: ConnectionActor(venue.name, venue.make_venue, max_age_ns, parts.log),
+        waits=True,
+        # The lane for questions reads a symbol's whole state in one go, page by page.
+        busy_s=_call_s(config) * (12 if lane == names.reads_lane(venue.name) else 2),
+    )
+
+
+def _stream(
+    config: Config,
+    parts: Parts,
+    venue: VenueParts,
+    what: str,
+    keys: Sequence[Key],
+    listeners: Sequence[str],
+    silence_ns: int | None,
+) -> ChildSpec:
+    streams = venue.market_streams(keys) if what == "market" else venue.account_streams(keys)
+    return _child(
+        config,
+        names.stream(venue.name, what),
+        lambda: StreamActor(
+            venue.name, venue.ws_url, streams, keys, listeners, silence_ns, parts.log
+        ),
+        waits=True,
+    )
+
+
+def _call_s(config: Config) -> float:
+    venue = config.venues.binance
+    return (venue.connect_timeout_ms + venue.read_timeout_ms) / 1000
+
+
+def _child(
+    config: Config,
+    name: str,
+    factory: Callable[[], Actor],
+    *,
+    waits: bool = False,
+    busy_s: float = 0.0,
+) -> ChildSpec:
+    settings = config.supervision
+    return ChildSpec(
+        name,
+        factory,
+        start_within_s=None if waits else 30.0,
+        shutdown_within_s=settings.shutdown_within_s,
+        busy_deadline_s=max(settings.busy_deadline_s, busy_s),
+        mailbox_age_s=max(settings.mailbox_age_s, busy_s * 2),
+    )
+
+
+def _supervisor(
+    config: Config,
+    name: str,
+    children: Sequence[ChildSpec | SupervisorSpec],
+    strategy: Literal["one_for_one", "rest_for_one"],
+) -> SupervisorSpec:
+    settings = config.supervision
+    return SupervisorSpec(
+        name,
+        tuple(children),
+        strategy,
+        max_restarts=settings.max_restarts,
+        window_s=settings.window_s,
+        backoff_initial_s=settings.backoff_initial_ms / 1000,
+        backoff_max_s=settings.backoff_max_ms / 1000,
+        jitter=settings.jitter,
+        events_to=names.RISK,
+    )
+
+
+def _keys(bot: Bot) -> list[Key]:
+    return [Key(bot.venue, symbol) for symbol in bot.symbols]
