@@ -6,6 +6,7 @@ knows its own orders by looking at them. Source: venues' fact sheets, client ord
 
 from __future__ import annotations
 
+import re
 from zlib import crc32
 
 from attrs import frozen
@@ -17,6 +18,10 @@ MAX_BOT = 8
 _MAX_SYMBOL = 12
 _MAX_SEQUENCE = 36**5
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_OURS = re.compile(
+    rf"([0-9A-Za-z]{{1,{MAX_HOST}}})-([0-9A-Za-z]{{1,{MAX_BOT}}})-([0-9A-Za-z]{{1,{_MAX_SYMBOL}}})"
+    r"-(0|[1-9a-z][0-9a-z]{0,4})([0-9a-z])"
+)
 
 
 @frozen(slots=True)
@@ -33,11 +38,14 @@ class OrderId:
 def make(host: str, bot: str, symbol: str, sequence: int, attempt: int = 0) -> str:
     """Write the id. `sequence` < 36**5, `attempt` < 36.
 
-    Errors: `ValueError` for parts that do not fit.
+    Errors: `ValueError` for parts that do not fit. Hyperliquid takes 128-bit hexadecimal ids only:
+    its adapter hashes this one.
     """
     for part, limit in ((host, MAX_HOST), (bot, MAX_BOT)):
         if not part.isascii() or not part.isalnum() or len(part) > limit:
             raise ValueError(f"{part!r}: letters and digits only, at most {limit}")
+    if not symbol:
+        raise ValueError("the symbol is empty")
     if not 0 <= sequence < _MAX_SEQUENCE or not 0 <= attempt < 36:
         raise ValueError(f"sequence {sequence} or attempt {attempt} out of range")
     return f"{host}-{bot}-{_short(symbol)}-{_base36(sequence)}{_DIGITS[attempt]}"
@@ -45,15 +53,11 @@ def make(host: str, bot: str, symbol: str, sequence: int, attempt: int = 0) -> s
 
 def parse(client_order_id: str) -> OrderId | None:
     """Read one of our ids back; None for anybody else's."""
-    parts = client_order_id.split("-")
-    if len(parts) != 4 or not all(part.isascii() and part.isalnum() for part in parts):
+    found = _OURS.fullmatch(client_order_id)
+    if found is None:
         return None
-    host, bot, symbol, tail = parts
-    if len(host) > MAX_HOST or len(bot) > MAX_BOT or not 2 <= len(tail) <= 6:
-        return None
-    if tail != tail.lower():
-        return None
-    return OrderId(host, bot, symbol, int(tail[:-1], 36), int(tail[-1], 36))
+    host, bot, symbol, sequence, attempt = found.groups()
+    return OrderId(host, bot, symbol, int(sequence, 36), int(attempt, 36))
 
 
 def is_ours(client_order_id: str, host: str, symbol: str) -> bool:

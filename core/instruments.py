@@ -93,29 +93,29 @@ class Instrument:
     def _check_quantity(self, order: PlaceOrder) -> None:
         quantity = order.quantity
         limit = self.market_max_quantity if order.price is None else self.max_quantity
-        if quantity <= ZERO:
-            raise InvalidOrder("quantity", f"{text(quantity)} is not positive")
-        if quantity % self.lot_step:
-            raise InvalidOrder(
-                "lot_step", f"{text(quantity)} is no multiple of {text(self.lot_step)}"
-            )
+        if not quantity.is_finite() or quantity <= ZERO:
+            raise InvalidOrder("quantity", f"{text(quantity)} is not a positive number")
+        if quantity > limit:
+            raise InvalidOrder("max_quantity", f"{text(quantity)} is over {text(limit)}")
         if quantity < self.min_quantity:
             raise InvalidOrder(
                 "min_quantity", f"{text(quantity)} is under {text(self.min_quantity)} {self.base}"
             )
-        if quantity > limit:
-            raise InvalidOrder("max_quantity", f"{text(quantity)} is over {text(limit)}")
+        if quantity % self.lot_step:
+            raise InvalidOrder(
+                "lot_step", f"{text(quantity)} is no multiple of {text(self.lot_step)}"
+            )
 
     def _check_price(self, rule: str, price: Decimal) -> None:
-        if price <= ZERO:
-            raise InvalidOrder(rule, f"{text(price)} is not positive")
-        if price % self.tick_size:
-            raise InvalidOrder(
-                "tick_size", f"{text(price)} is no multiple of {text(self.tick_size)}"
-            )
+        if not price.is_finite() or price <= ZERO:
+            raise InvalidOrder(rule, f"{text(price)} is not a positive number")
         if not self.min_price <= price <= self.max_price:
             raise InvalidOrder(
                 rule, f"{text(price)} is outside {text(self.min_price)}..{text(self.max_price)}"
+            )
+        if price % self.tick_size:
+            raise InvalidOrder(
+                "tick_size", f"{text(price)} is no multiple of {text(self.tick_size)}"
             )
 
     def _check_collar(self, side: Side, price: Decimal, mark: Decimal) -> None:
@@ -145,7 +145,7 @@ class LeverageBracket:
 
 
 def bracket_for(brackets: tuple[LeverageBracket, ...], notional: Decimal) -> LeverageBracket:
-    """Pick the bracket that holds `notional`; past the last cap, the last."""
+    """Pick the bracket (of at least one) that holds `notional`; past the last cap, the last."""
     for bracket in brackets:
         if notional < bracket.cap:
             return bracket
@@ -157,13 +157,18 @@ def quantity_for_risk(
 ) -> Decimal:
     """Size an order: risk budget ÷ (price × contract multiplier), down to the lot step.
 
-    `risk_budget` is quote money. Errors: `InvalidOrder` with the figures where the result is under
-    the venue's minimum quantity or notional. Source: AUDIT A05.
+    `risk_budget` is quote money; the result is at most the venue's largest limit order. Errors:
+    `InvalidOrder` with the figures where the result is under the venue's minimum quantity or
+    notional. Source: AUDIT A05.
     """
     if price <= ZERO:
         raise InvalidOrder("price", f"{text(price)} is not positive")
-    quantity = instrument.round_quantity(risk_budget / (price * instrument.multiplier))
-    if quantity < instrument.min_quantity:
+    # Whole lots by one exact division: a rounded quotient could buy more than the budget pays.
+    lots = risk_budget // (price * instrument.multiplier * instrument.lot_step)
+    quantity = lots * instrument.lot_step
+    if quantity > instrument.max_quantity:
+        quantity = instrument.round_quantity(instrument.max_quantity)
+    if quantity <= ZERO or quantity < instrument.min_quantity:
         raise InvalidOrder(
             "min_quantity",
             f"{text(risk_budget)} {instrument.quote} at {text(price)} buys {text(quantity)} "
@@ -176,4 +181,4 @@ def quantity_for_risk(
             f"{text(risk_budget)} {instrument.quote} makes a notional of {text(notional)}, "
             f"under the venue's {text(instrument.min_notional)}",
         )
-    return min(quantity, instrument.max_quantity)
+    return quantity

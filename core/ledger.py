@@ -99,6 +99,6 @@ def _fill_place(row: Row) -> tuple[str, str, int, int, str]:
         row["venue"],
         row["symbol"],
         row["time_ns"],
-        int(number) if number.isdigit() else 0,
+        int(number) if number.isdecimal() else 0,
         number,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 __all__ = ["ZERO", "amount", "bps", "ceil_to_step", "floor_to_step", "number", "text"]
 
 ZERO = Decimal(0)
 _AMOUNT_STEP = Decimal("0.00000001")
 _BPS = Decimal(10_000)
+_NUMERALS = frozenset("0123456789+-.eE")
 
 
 def number(value: str | int | Decimal, where: str) -> Decimal:
@@ -19,6 +20,9 @@ def number(value: str | int | Decimal, where: str) -> Decimal:
     """
     if isinstance(value, bool | float):
         raise ValueError(f"{where}: expected a decimal number as text, got {value!r}")
+    if isinstance(value, str) and not _NUMERALS.issuperset(value):
+        # Decimal alone also reads "1_000", " 1" and digits of other scripts.
+        raise ValueError(f"{where}: {value!r} is not a decimal number")
     try:
         result = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
@@ -41,13 +45,15 @@ def text(value: Decimal) -> str:
 
 
 def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
-    """Round towards minus infinity to a multiple of `step` (> 0)."""
-    return (value / step).to_integral_value(ROUND_FLOOR) * step
+    """Round towards minus infinity to a multiple of `step` (> 0); exact, so never above `value`."""
+    steps, rest = divmod(value, step)
+    return (steps - 1 if rest < 0 else steps) * step
 
 
 def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
-    """Round towards plus infinity to a multiple of `step` (> 0)."""
-    return (value / step).to_integral_value(ROUND_CEILING) * step
+    """Round towards plus infinity to a multiple of `step` (> 0); exact, so never below `value`."""
+    steps, rest = divmod(value, step)
+    return (steps + 1 if rest > 0 else steps) * step
 
 
 def amount(value: Decimal) -> Decimal:

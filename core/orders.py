@@ -70,15 +70,19 @@ def _table() -> dict[tuple[State, Event], State]:
         table |= {(state, event): after for event, after in said.items()}
         table[state, Event.ACCEPTED] = State.NEW
         table[state, Event.OUTCOME_UNKNOWN] = state
-    # Streams and answers overtake each other: older news changes nothing.
-    table[State.PARTIALLY_FILLED, Event.ACCEPTED] = State.PARTIALLY_FILLED
     table[State.SUBMITTING, Event.OUTCOME_UNKNOWN] = State.UNKNOWN
     table[State.UNKNOWN, Event.PROVEN_GONE] = State.GONE
+    # Streams and answers overtake each other: older news changes nothing.
+    table[State.PARTIALLY_FILLED, Event.ACCEPTED] = State.PARTIALLY_FILLED
     for state in (State.FILLED, State.CANCELLED, State.EXPIRED, State.REJECTED):
         for event in (Event.ACCEPTED, Event.PARTIALLY_FILLED, Event.OUTCOME_UNKNOWN):
             table[state, event] = state
         table[state, Event(state.value)] = state
-    table[State.GONE, Event.PROVEN_GONE] = State.GONE
+    for event in (Event.PROVEN_GONE, Event.REJECTED, Event.OUTCOME_UNKNOWN):
+        table[State.GONE, event] = State.GONE
+    # What filled was not rejected: one of the two words is wrong, and the venue has to be asked.
+    del table[State.PARTIALLY_FILLED, Event.REJECTED]
+    del table[State.REJECTED, Event.PARTIALLY_FILLED]
     return table
 
 
@@ -101,6 +105,7 @@ class Order:
 
     `quantity` and `price` are the present ones (amendments change them), `filled` cumulative.
     `at_ns` is when the state last changed, `tries` how often an unknown outcome was asked about.
+    `terms_ns` is the venue's time of the word that price and quantity were taken from.
     """
 
     command: PlaceOrder
@@ -114,6 +119,7 @@ class Order:
     amending: AmendOrder | None = None
     tries: int = 0
     reason: str = ""
+    terms_ns: int = 0
 
     @property
     def id(self) -> str:
@@ -156,16 +162,27 @@ def advance(order: Order, event: Event, now_ns: int, reason: str = "") -> Order:
 
 
 def update(order: Order, said: OrderUpdated) -> Order:
-    """Take the venue's word in. Filled quantities never shrink; older news changes nothing."""
+    """Take the venue's word in. Filled quantities never shrink; older news changes nothing.
+
+    Price and quantity are those of the latest word by the venue's time; of two words of one
+    instant, the one after an amendment. An amendment on its way has arrived when a word brings its
+    terms. Errors: `IllegalTransition`.
+    """
     after = advance(order, _SAID[said.status], said.event_ns, said.reason)
-    fresher = said.filled >= order.filled and not order.state.ended
-    unasked = said.amended or order.amending is None
-    if fresher and unasked and (said.quantity != order.quantity or said.price != order.price):
-        after = evolve(after, quantity=said.quantity, price=said.price)
-    if said.amended:
-        after = evolve(after, amending=None)
+    later = said.event_ns - order.terms_ns
+    latest = later > 0 or (later == 0 and said.amended) or not order.terms_ns
+    amending = order.amending
+    order_id = order.order_id
+    if said.order_id and (later > 0 or (later == 0 and said.filled >= order.filled)):
+        order_id = said.order_id
+    if latest and amending and (said.price, said.quantity) == (amending.price, amending.quantity):
+        amending = None
     return evolve(
         after,
+        price=said.price if latest else order.price,
+        quantity=said.quantity if latest else order.quantity,
+        terms_ns=said.event_ns if latest else order.terms_ns,
         filled=max(order.filled, said.filled),
-        order_id=said.order_id or order.order_id,
+        order_id=order_id or said.order_id,
+        amending=amending,
     )

@@ -12,15 +12,17 @@ from core.money import ZERO, amount
 
 __all__ = ["Position", "PositionBook", "apply_fill", "unrealised_pnl"]
 
-_ENTRY_STEP = Decimal("0.000000000001")
+_ENTRY_STEP = Decimal("1E-18")
 
 
 @frozen(slots=True)
 class Position:
     """One side's position.
 
-    `quantity` is signed (short negative), `entry_price` the quantity-weighted average kept to 12
-    decimals, `realised_pnl` before fees, `fees` paid (a rebate is negative), both in quote money.
+    `quantity` is signed (short negative), `entry_price` the quantity-weighted average kept to 18
+    decimals (a milliard units of 0.00001 USDT each stay exact to 8 decimals of money),
+    `realised_pnl` before fees in quote money, `fees` paid (a rebate is negative) as plain numbers:
+    where fees are paid in several assets, the books tell them apart.
     """
 
     side: PositionSide
@@ -41,7 +43,9 @@ def apply_fill(
     held = position.quantity
     quantity = held + change
     realised = ZERO
-    if held * change >= 0:
+    if not quantity and not held:
+        entry = ZERO
+    elif held * change >= 0:
         cost = abs(held) * position.entry_price + fill.quantity * fill.price
         entry = (cost / abs(quantity)).quantize(_ENTRY_STEP, ROUND_HALF_EVEN)
     else:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from core.instruments import Instrument
 from core.messages import PositionSide, Side
+from core.money import ceil_to_step
 from core.orders import Order, State
 from core.positions import Position
 
@@ -40,7 +41,10 @@ class Plan:
 
 
 def wanted_stop(position: Position, instrument: Instrument, distance_bps: Decimal) -> Stop | None:
-    """Return the stop of an open side, `distance_bps` of the entry price away; None when flat."""
+    """Return the stop of an open side, `distance_bps` of the entry price away; None when flat.
+
+    The trigger is the nearest price that the venue takes.
+    """
     if not position.quantity:
         return None
     long = position.quantity > 0
@@ -50,19 +54,23 @@ def wanted_stop(position: Position, instrument: Instrument, distance_bps: Decima
         Side.SELL if long else Side.BUY,
         position.side,
         abs(position.quantity),
-        max(trigger, instrument.tick_size),
+        min(max(trigger, _lowest(instrument)), instrument.max_price),
     )
 
 
 def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
-    """Compare the stop that a side needs with its protective orders that have not ended.
+    """Compare the stop that a side needs with that side's protective orders.
 
     A stop on its way or of unknown outcome counts as neither working nor missing: nothing is
-    placed beside it, nothing cancelled for it. Old ones go only when a fitting one works.
+    placed beside it, nothing cancelled for it. So does one that has begun to fill: it is closing
+    the side, and what it leaves is looked at when it has ended. Old ones go only when a fitting
+    one works.
     """
     live = [stop for stop in stops if not stop.state.ended]
     if wanted is None:
         return Plan(None, _cancellable(live))
+    if any(stop.state is State.PARTIALLY_FILLED for stop in live):
+        return Plan(None, ())
     fitting = [stop for stop in live if _fits(stop, wanted)]
     working = [stop for stop in fitting if stop.state.at_venue]
     if working:
@@ -72,10 +80,15 @@ def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
     return Plan(None if unsettled else wanted, ())
 
 
+def _lowest(instrument: Instrument) -> Decimal:
+    return max(ceil_to_step(instrument.min_price, instrument.tick_size), instrument.tick_size)
+
+
 def _fits(stop: Order, wanted: Stop) -> bool:
     return (
         not stop.cancel_requested
         and stop.quantity == wanted.quantity
+        and stop.command.position_side is wanted.position_side
         and stop.command.trigger_price == wanted.trigger_price
         and stop.command.side is wanted.side
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from core.messages import AmendOrder, PlaceOrder
 
@@ -13,11 +13,13 @@ __all__ = ["Approved", "Gate"]
 C = TypeVar("C", PlaceOrder, AmendOrder)
 
 
+@frozen(slots=True)
 class _Seal:
-    """Held by this module and handed to gates; without it `Approved` cannot be built."""
+    """What a gate approved, so that a copy with another content is no approval."""
 
-
-_SEAL = _Seal()
+    command: object
+    epoch: int
+    at_ns: int
 
 
 @frozen(slots=True)
@@ -26,16 +28,22 @@ class Approved(Generic[C]):
 
     `epoch` is the trading halt's epoch at approval: the last fence refuses it when the halt has
     tightened since. `at_ns` is when it was approved: a lane refuses to send what is too old, so an
-    order that was not sent in time can be proven never to have left. Errors: `TypeError` when anything but a `Gate` builds one.
+    order that was not sent in time can be proven never to have left. Errors: `TypeError` when
+    anything but a `Gate` builds one, a changed copy included.
     """
 
     command: C
     epoch: int
     at_ns: int
-    _seal: object
+    _seal: _Seal = field(repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        if self._seal is not _SEAL:
+        seal = self._seal
+        if (
+            type(seal) is not _Seal
+            or seal.command is not self.command
+            or (seal.epoch, seal.at_ns) != (self.epoch, self.at_ns)
+        ):
             raise TypeError("Approved is made by core.risk.gate.Gate.approve, after the checks")
 
 
@@ -44,4 +52,4 @@ class Gate:
 
     def approve(self, command: C, epoch: int, at_ns: int) -> Approved[C]:
         """Seal a command that passed every check."""
-        return Approved(command, epoch, at_ns, _SEAL)
+        return Approved(command, epoch, at_ns, _Seal(command, epoch, at_ns))

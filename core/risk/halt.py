@@ -6,11 +6,14 @@ from enum import StrEnum
 
 from attrs import frozen
 
-__all__ = ["Halt", "Level", "tighten"]
+__all__ = ["Halt", "Level", "relax", "reset", "tighten"]
 
 
 class Level(StrEnum):
-    """RUNNING: everything. REDUCE_ONLY: only what shrinks a position. HALTED: only protection."""
+    """RUNNING: everything may go. REDUCE_ONLY and HALTED: only what shrinks a position.
+
+    HALTED is the end of trading until somebody looks; REDUCE_ONLY may pass by itself.
+    """
 
     RUNNING = "running"
     REDUCE_ONLY = "reduce_only"
@@ -50,6 +53,11 @@ def tighten(halt: Halt, level: Level, reason: str, by: str, *, latched: bool = F
 
 def relax(halt: Halt, reason: str, by: str) -> Halt:
     """Go back to running; a latched halt stays."""
-    if halt.latched or halt.level is Level.RUNNING:
+    return halt if halt.latched else reset(halt, reason, by)
+
+
+def reset(halt: Halt, reason: str, by: str) -> Halt:
+    """Go back to running, latched or not: an operator's word."""
+    if halt.level is Level.RUNNING:
         return halt
     return Halt(Level.RUNNING, reason, by, halt.epoch + 1)
