@@ -492,6 +492,9 @@ class PositionActor(Actor):
         if read.found is not None:
             self.queries.pop(order.id, None)
             changed |= self._take(evolve(read.found, amended=True))
+            # Asked for because its outcome was unknown: what was read is the outcome.
+            changed |= order.amending is not None
+            self.book.settle_amend(order.id)
             after = self.book.live.get(order.id)
             if after is not None and after.cancel_requested and after.state.at_venue:
                 self._send_cancel(after)
