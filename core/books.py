@@ -35,7 +35,27 @@ from core.records import (
     Transferred,
 )
 
-__all__ = ["Books", "WalletDifference"]
+__all__ = ["FOLDED", "Books", "WalletDifference"]
+
+FOLDED: tuple[type, ...] = (
+    AccountSnapshot,
+    BalanceUpdated,
+    BooksOpened,
+    Fill,
+    FundingPaid,
+    HaltChanged,
+    HostStarted,
+    HostStopped,
+    OrderAcknowledged,
+    OrderGone,
+    OrderIntended,
+    OrderRefused,
+    OrderUpdated,
+    PositionReported,
+    SymbolOpened,
+    Transferred,
+)
+"""The payloads that books are made of; a reader may leave the rest on disk."""
 
 OrderKey = tuple[Key, str]
 Asset = tuple[str, str]
@@ -128,6 +148,11 @@ class Books:
                 self.started, self.stopped = payload, None
             case HostStopped():
                 self.stopped = payload
+
+    def symbols(self) -> tuple[Key, ...]:
+        """Return every symbol that any record told of, in order of venue and name."""
+        told = {key for key, _ in self._orders} | set(self._symbols)
+        return tuple(sorted(told, key=lambda key: (key.venue, key.symbol)))
 
     def orders(self) -> Iterator[OrderUpdated]:
         """Yield the last word on every order that the venue gave an id."""
