@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from .spec import SupervisorSpec
 
@@ -26,10 +27,5 @@ class Intensity:
 
 def backoff_ns(spec: SupervisorSpec, attempt: int, draw: float) -> int:
     """Return the wait before restart number `attempt` (from 0); `draw` is in [0, 1)."""
-    grown_s = spec.backoff_initial_s
-    for _ in range(attempt):
-        grown_s *= spec.backoff_factor
-        if grown_s >= spec.backoff_max_s:
-            break
-    wait_s = min(spec.backoff_max_s, grown_s) * (1 - spec.jitter * draw)
-    return round(wait_s * 1e9)
+    wait_s = next(islice(spec.backoffs_s(), attempt, None))
+    return round(wait_s * (1 - spec.jitter * draw) * 1e9)

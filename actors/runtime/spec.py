@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen, validators
@@ -70,16 +71,21 @@ class SupervisorSpec:
 
     def __attrs_post_init__(self) -> None:
         """Refuse a breaker that cannot trip: back-offs so long that the window forgets them."""
-        least_s = sum(
-            min(self.backoff_max_s, self.backoff_initial_s * self.backoff_factor**attempt)
-            for attempt in range(self.max_restarts)
-        ) * (1 - self.jitter)
+        least_s = sum(islice(self.backoffs_s(), self.max_restarts)) * (1 - self.jitter)
         if least_s >= self.window_s:
             raise ValueError(
                 f"supervisor {self.name!r} can never give up: {self.max_restarts} back-offs last "
                 f"{least_s:.3g} s or more, its window {self.window_s:.3g} s (raise window_s, or "
                 f"lower max_restarts or backoff_max_s)"
             )
+
+    def backoffs_s(self) -> Iterator[float]:
+        """Yield the back-offs one after the other, before jitter, without end."""
+        wait_s = self.backoff_initial_s
+        while True:
+            yield min(self.backoff_max_s, wait_s)
+            if wait_s < self.backoff_max_s:
+                wait_s *= self.backoff_factor
 
     def as_child(self) -> ChildSpec:
         """Return this supervisor as a permanent child that may take its children's time."""
