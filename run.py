@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,18 @@ def _examples(*commands: str) -> str:
     return "\b\nExamples:\n" + "\n".join(
         f"  python run.py {command}".rstrip() for command in commands
     )
+
+
+class _Number(click.FloatRange):
+    """A range that does not hold "nan", which compares as neither over nor under anything."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +80,7 @@ def _load(config_path: Path | None) -> Config:
 @click.option(
     "--for",
     "for_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop in order after so many seconds.",
 )
@@ -123,7 +136,7 @@ def cli(
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0.01, 10_000),
+    type=_Number(0.01, 10_000),
     default=1.0,
     show_default=True,
     help="Of the market against the clock.",
