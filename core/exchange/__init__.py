@@ -15,6 +15,7 @@ from core.exchange.events import (
     Placed,
     account_events,
 )
+from core.exchange.markets import FundingRate, SyntheticMarket, SyntheticSettings, bars_market
 from core.exchange.refusals import Reason, Refusal
 from core.exchange.rows import (
     AccountFigures,
@@ -54,6 +55,7 @@ __all__ = [
     "ExchangeSettings",
     "ExchangeState",
     "Execution",
+    "FundingRate",
     "IncomeKind",
     "IncomeRow",
     "LeverageChanged",
@@ -67,7 +69,10 @@ __all__ = [
     "Reason",
     "Refusal",
     "SymbolRow",
+    "SyntheticMarket",
+    "SyntheticSettings",
     "VenueOrder",
     "VenueTrade",
     "account_events",
+    "bars_market",
 ]

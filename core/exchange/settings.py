@@ -27,7 +27,8 @@ class ExchangeSettings:
     both 0, at once. Where no book is known, liquidity is `synthetic_levels` levels one tick apart,
     each worth `synthetic_level_notional`, behind the quote or around the last price at
     `synthetic_spread_bps` (full spread). Fill times are cut to `time_step_ns`, what the venue's
-    wire can carry, so that both ends of it write the same ledger. Countdowns cancel conditional orders only where asked.
+    wire can carry, so that both ends of it write the same ledger. Countdowns cancel conditional
+    orders only where asked.
     """
 
     latency_ns: int = 0
