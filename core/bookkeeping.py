@@ -26,24 +26,30 @@ __all__ = ["OrderRow", "SymbolAccount", "merge"]
 def merge(known: OrderUpdated, said: OrderUpdated) -> OrderUpdated:
     """Take a further word on an order in; older news changes nothing that newer news said.
 
-    An ended order never opens again, filled quantities never shrink, a conditional order keeps its
-    type when the plain order it turned into is reported. Of two different ends the later counts.
+    An ended order never opens again, and of two different ends the later counts. Filled quantities
+    never shrink. Price and quantity are those of the latest word; of two words of one instant, the
+    one after an amendment. A conditional order keeps its type when the plain order it turned into
+    is reported.
     """
     filled = max(known.filled, said.filled)
-    if said.status.open:
-        stale = said.event_ns < known.event_ns or said.filled < known.filled
-        ignored = stale or not known.status.open
-    else:
-        ignored = not known.status.open and said.event_ns <= known.event_ns
-    if ignored:
+    later_ns = said.event_ns - known.event_ns
+    if not known.status.open and (said.status.open or later_ns <= 0):
         return known if filled == known.filled else evolve(known, filled=filled)
-    conditional = known.type.conditional
+    terms = said if later_ns > 0 or (later_ns == 0 and said.amended >= known.amended) else known
+    ended = not said.status.open
+    named = said if later_ns > 0 or (later_ns == 0 and said.filled >= known.filled) else known
+    conditional = known if known.type.conditional else said
     return evolve(
         said,
+        status=said.status if ended or filled == said.filled else known.status,
+        price=terms.price,
+        quantity=terms.quantity,
+        amended=terms.amended,
         filled=filled,
-        order_id=said.order_id or known.order_id,
-        type=known.type if conditional else said.type,
-        trigger_price=known.trigger_price if conditional else said.trigger_price,
+        order_id=named.order_id or known.order_id or said.order_id,
+        type=conditional.type,
+        trigger_price=conditional.trigger_price,
+        reason=said.reason if ended else named.reason,
         event_ns=max(known.event_ns, said.event_ns),
     )
 

@@ -153,6 +153,15 @@ def test_an_amendment_within_the_same_instant_survives_a_repeated_acknowledgemen
     assert only_order(before, after, before)["price"] == "99"
 
 
+def test_of_two_words_of_one_instant_the_one_after_the_amendment_counts() -> None:
+    part = said(PART, "0.5", at=5)
+    amended = said(PART, "0.5", at=5, price=D("99"), amended=True)
+    more = said(PART, "0.7", at=5, price=D("99"))
+    for records in ((part, amended), (amended, part), (amended, more, part), (more, part, amended)):
+        row = only_order(*records)
+        assert (row["price"], row["filled"]) == ("99", str(max(r.filled for r in records)))
+
+
 def test_a_conditional_order_is_one_row_under_the_plain_order_it_turned_into() -> None:
     waiting = said(NEW, at=1, type=OrderType.STOP_MARKET, order_id="9", trigger_price=D("90"))
     fired = said(FILLED, "2", at=5, type=OrderType.MARKET, order_id="1234")
