@@ -48,7 +48,8 @@ class Risk:
         """Check a placement; what is approved is reserved until its owner says it ended."""
         if self.exposure.holds(order.key, order.client_order_id):
             return _refusal("duplicate", f"{order.client_order_id} is reserved already")
-        found = self._figures(order.key, order.closing, now_ns)
+        own = order.price or order.trigger_price or ZERO
+        found = self._figures(order.key, own, now_ns, closing=order.closing)
         if isinstance(found, Refusal):
             return found
         instrument, mark = found
@@ -65,11 +66,12 @@ class Risk:
 
     def amend(self, order: AmendOrder, now_ns: int) -> Approved[AmendOrder] | Refusal:
         """Check an amendment: the order as it would be, against what it reserves already."""
-        known = {held.client_order_id: held for held in self.exposure.orders(order.key)}
-        before = known.get(order.client_order_id)
+        before = self.exposure.order(order.key, order.client_order_id)
         if before is None:
             return _refusal("unknown_order", f"{order.client_order_id} is not open")
-        found = self._figures(order.key, before.closing, now_ns)
+        if before.conditional:
+            return _refusal("conditional", f"{order.client_order_id} waits for its trigger")
+        found = self._figures(order.key, order.price, now_ns, closing=before.closing)
         if isinstance(found, Refusal):
             return found
         instrument, mark = found
@@ -84,6 +86,11 @@ class Risk:
             time_in_force=TimeInForce.POST_ONLY,
             reduce_only=order.reduce_only,
         )
+        place = (before.side, before.position_side, before.closing)
+        if place != (wanted.side, wanted.position_side, wanted.closing):
+            return _refusal(
+                "amended_side", f"{order.client_order_id} is an order of another side or effect"
+            )
         try:
             instrument.check(wanted, mark)
         except InvalidOrder as problem:
@@ -91,23 +98,27 @@ class Risk:
         left = order.quantity - before.filled
         if left <= ZERO:
             return _refusal("quantity", f"{order.client_order_id} filled {text(before.filled)}")
-        reservation = evolve(Working.from_command(wanted, mark), remaining=left)
-        replaces = ZERO
-        if not before.closing:
-            replaces = instrument.notional(max(before.price, mark), before.remaining)
+        reservation = self.exposure.amended(
+            evolve(Working.from_command(wanted, mark), remaining=left, filled=before.filled)
+        )
+        replaces = ZERO if before.closing else self.exposure.order_notional(before)
         refusal = self._rules(Proposal(reservation, order.price, mark, instrument, replaces))
-        return refusal or self._gate.approve(order, self.halt.epoch, now_ns)
+        if refusal:
+            return refusal
+        self.exposure.amend(reservation)
+        return self._gate.approve(order, self.halt.epoch, now_ns)
 
     def _figures(
-        self, key: Key, closing: bool, now_ns: int
+        self, key: Key, own_price: Decimal, now_ns: int, *, closing: bool
     ) -> tuple[Instrument, Decimal] | Refusal:
+        """Return what an order is judged by: its instrument and the mark price."""
         instrument = self._instruments.get(key)
         if instrument is None:
             return _refusal("instrument", f"{key} is not listed")
         price, seen_ns = self._marks.get(key, (ZERO, 0))
         if closing:
-            # What shrinks a position is not held up by an old price, only by none at all.
-            return (instrument, price) if price else _refusal("mark", f"no mark price of {key} yet")
+            # What shrinks a position is held up neither by an old price nor by a missing one.
+            return instrument, price or own_price
         if self.halt.level is not Level.RUNNING:
             return _refusal("halt", f"trading is {self.halt.level.value}: {self.halt.reason}")
         if key in self.paused:
@@ -123,6 +134,9 @@ class Risk:
                 "market.stale_after_ms",
                 f"the mark price of {key} is {age_ns // 1_000_000} ms old",
             )
+        unpriced = self.exposure.unpriced()
+        if unpriced:
+            return _refusal("mark", f"{unpriced} is held or ordered and has no mark price yet")
         return instrument, price
 
     def _rules(self, proposal: Proposal) -> Refusal | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from core.messages import Key, PlaceOrder, PositionSide, Side
 from core.money import ZERO
@@ -47,13 +47,15 @@ class Exposure:
     """Positions and working orders of every symbol; approved ones count until they end.
 
     A symbol's owner reports its whole state, which replaces what was known of it. Orders that
-    were approved and that the owner has not mentioned yet stay reserved in full.
+    were approved and that the owner has not mentioned yet stay reserved in full. An approved
+    amendment reserves the larger of before and after, until a report shows it or the order ended.
     """
 
     def __init__(self) -> None:
         self._positions: dict[Key, tuple[Position, ...]] = {}
         self._working: dict[Key, dict[str, Working]] = {}
         self._unmentioned: dict[Key, dict[str, Working]] = {}
+        self._amended: dict[Key, dict[str, Working]] = {}
         self._marks: dict[Key, Decimal] = {}
         self._multipliers: dict[Key, Decimal] = {}
         self._worst: dict[Key, dict[Side, Decimal]] = {}
@@ -73,9 +75,27 @@ class Exposure:
         self._unmentioned.setdefault(order.key, {})[order.client_order_id] = order
         self._worst.pop(order.key, None)
 
+    def amended(self, order: Working) -> Working:
+        """Return what an amendment to `order` would reserve.
+
+        One that was approved before and not seen yet may come true as well: the larger size and
+        price of the two.
+        """
+        before = self._amended.get(order.key, {}).get(order.client_order_id)
+        if before is None:
+            return order
+        size = max(before.remaining + before.filled, order.remaining + order.filled)
+        return evolve(order, remaining=size - order.filled, price=max(before.price, order.price))
+
+    def amend(self, order: Working) -> None:
+        """Count an approved amendment, given as `amended` returned it."""
+        self._amended.setdefault(order.key, {})[order.client_order_id] = order
+        self._worst.pop(order.key, None)
+
     def release(self, key: Key, client_order_id: str) -> None:
-        """Stop counting an approval that never became an order."""
+        """Stop counting an approval, of an order or an amendment, that was never used."""
         self._unmentioned.get(key, {}).pop(client_order_id, None)
+        self._amended.get(key, {}).pop(client_order_id, None)
         self._worst.pop(key, None)
 
     def report(
@@ -88,9 +108,14 @@ class Exposure:
         """Replace what is known of a symbol by its owner's word."""
         self._positions[key] = tuple(positions)
         self._working[key] = {order.client_order_id: order for order in working}
-        reserved = self._unmentioned.get(key, {})
-        for client_order_id in (*ended, *self._working[key]):
+        reserved, amended = self._unmentioned.get(key, {}), self._amended.get(key, {})
+        for client_order_id in ended:
             reserved.pop(client_order_id, None)
+            amended.pop(client_order_id, None)
+        for client_order_id, order in self._working[key].items():
+            reserved.pop(client_order_id, None)
+            if client_order_id in amended and _covers(order, amended[client_order_id]):
+                del amended[client_order_id]
         self._worst.pop(key, None)
 
     def holds(self, key: Key, client_order_id: str) -> bool:
@@ -108,6 +133,24 @@ class Exposure:
         yield from self._working.get(key, {}).values()
         yield from self._unmentioned.get(key, {}).values()
 
+    def order(self, key: Key, client_order_id: str) -> Working | None:
+        """Return one order as it is known, amendments on their way apart."""
+        known = self._working.get(key, {}).get(client_order_id)
+        return known or self._unmentioned.get(key, {}).get(client_order_id)
+
+    def order_notional(self, order: Working) -> Decimal:
+        """Worst notional that one order counts with: before or after what amends it.
+
+        Errors: as `worst_notional`.
+        """
+        mark = self._marks[order.key]
+        worst = order.remaining * max(order.price, mark)
+        amended = self._amended.get(order.key, {}).get(order.client_order_id)
+        if amended is not None:
+            left = amended.remaining + amended.filled - max(order.filled, amended.filled)
+            worst = max(worst, left * max(amended.price, mark))
+        return worst * self._multipliers[order.key]
+
     def held(self, key: Key) -> tuple[Position, ...]:
         """Return the positions of a symbol."""
         return self._positions.get(key, ())
@@ -119,7 +162,7 @@ class Exposure:
     def worst_notional(self, key: Key, direction: Side) -> Decimal:
         """Worst notional of one direction of a symbol: held plus all that may still open there.
 
-        Errors: `KeyError` without a mark price or instrument: the caller refuses.
+        Errors: `KeyError` where `unpriced` names the symbol.
         """
         known = self._worst.get(key)
         if known is None:
@@ -127,24 +170,37 @@ class Exposure:
         return known[direction]
 
     def direction_notional(self, direction: Side) -> Decimal:
-        """Worst notional of one direction over all symbols."""
+        """Worst notional of one direction over all symbols. Errors: as `worst_notional`."""
         return sum((self.worst_notional(key, direction) for key in self._keys()), ZERO)
 
     def gross_notional(self) -> Decimal:
-        """Worst notional of both directions over all symbols."""
+        """Worst notional of both directions over all symbols. Errors: as `worst_notional`."""
         return self.direction_notional(Side.BUY) + self.direction_notional(Side.SELL)
 
+    def unpriced(self) -> Key | None:
+        """Return a symbol that has something to count but no mark price or contract size."""
+        for key in self._keys():
+            if key in self._marks and key in self._multipliers:
+                continue
+            opening = any(not order.closing for order in self.orders(key))
+            if opening or any(held.quantity for held in self.held(key)):
+                return key
+        return None
+
     def _sum(self, key: Key, direction: Side) -> Decimal:
-        mark = self._marks[key]
-        size = self._multipliers[key]
         total = ZERO
-        for held in self._positions.get(key, ()):
+        for held in self.held(key):
             if held.quantity * direction.sign > 0:
-                total += abs(held.quantity) * mark
+                total += abs(held.quantity) * self._marks[key] * self._multipliers[key]
         for order in self.orders(key):
             if order.side is direction and not order.closing:
-                total += order.remaining * max(order.price, mark)
-        return total * size
+                total += self.order_notional(order)
+        return total
 
     def _keys(self) -> set[Key]:
         return set(self._positions) | {key for key, held in self._unmentioned.items() if held}
+
+
+def _covers(order: Working, amended: Working) -> bool:
+    size = amended.remaining + amended.filled
+    return order.price >= amended.price and order.remaining + order.filled >= size

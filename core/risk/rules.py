@@ -46,7 +46,7 @@ class Refusal:
 class Proposal:
     """What a rule looks at: the order as a reservation and its limit price, if any.
 
-    `replaces` is what the same order already reserves (an amendment), 0 for a new one.
+    `replaces` is what the same order already counts with (an amendment), 0 for a new one.
     """
 
     order: Working
@@ -62,8 +62,11 @@ class Proposal:
 
     @property
     def added(self) -> Decimal:
-        """Notional that approval would add to what is reserved."""
-        return self.notional - self.replaces
+        """Notional that approval would add to what is reserved.
+
+        0 where an amendment is no larger than its order: the order counts until it has changed.
+        """
+        return max(self.notional - self.replaces, ZERO)
 
 
 Rule = Callable[[Proposal, Exposure, Limits], Refusal | None]
@@ -77,7 +80,7 @@ def _over(rule: str, value: Decimal, limit: Decimal, what: str) -> Refusal | Non
 
 
 def order_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
-    """Bound one order, closing ones included."""
+    """Bound what one order may still open."""
     if proposal.order.closing:
         return None
     return _over(
@@ -88,7 +91,7 @@ def order_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Re
 def symbol_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
     """Bound one direction of one symbol, everything that may still fill included."""
     order = proposal.order
-    if order.closing:
+    if order.closing or not proposal.added:
         return None
     after = exposure.worst_notional(order.key, order.side) + proposal.added
     what = f"{order.side.value} notional of {order.key.symbol}"
@@ -98,7 +101,7 @@ def symbol_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> R
 def side_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
     """Bound one direction over all symbols."""
     order = proposal.order
-    if order.closing:
+    if order.closing or not proposal.added:
         return None
     after = exposure.direction_notional(order.side) + proposal.added
     return _over(
@@ -108,7 +111,7 @@ def side_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Ref
 
 def gross_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
     """Bound both directions over all symbols."""
-    if proposal.order.closing:
+    if proposal.order.closing or not proposal.added:
         return None
     after = exposure.gross_notional() + proposal.added
     return _over("max_gross_notional", after, limits.max_gross_notional, "gross notional")
@@ -135,8 +138,8 @@ def price_collar(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refu
     return _over("price_collar_bps", through, limits.price_collar_bps, what)
 
 
-def one_position_side(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
-    """Refuse a closing order larger than what it closes: it would flip or be refused."""
+def closing_quantity(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
+    """Bound a closing order by what it closes: more would flip it or be refused."""
     order = proposal.order
     if not order.closing:
         return None
@@ -166,7 +169,7 @@ RULES: tuple[Rule, ...] = (
     gross_notional,
     open_orders,
     price_collar,
-    one_position_side,
+    closing_quantity,
 )
 
 
