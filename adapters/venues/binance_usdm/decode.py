@@ -28,6 +28,7 @@ __all__ = [
 T = TypeVar("T")
 MS_NS = 1_000_000
 _LATEST_MS = 253_402_300_799_000
+_EXPONENT_MAX = 30
 
 ORDER_STATUS = {
     "NEW": OrderStatus.NEW,
@@ -68,9 +69,13 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes, what: str) -> T:
 
 
 def finite(what: str, values: Iterable[Decimal]) -> None:
-    """Refuse NaN and infinities, which JSON text may spell. Errors: `FrameError`."""
-    if not all(map(Decimal.is_finite, values)):
-        raise FrameError(f"{what}: a number is not finite")
+    """Refuse what JSON text may spell and no venue means. Errors: `FrameError`.
+
+    NaN and infinities; exponents beyond 10^±30, which take gigabytes to write out plainly.
+    """
+    for value in values:
+        if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
+            raise FrameError(f"{what}: a number is not finite or absurd")
 
 
 def decimal(value: str | int | Decimal | None, what: str) -> Decimal:

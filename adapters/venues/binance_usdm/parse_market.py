@@ -30,6 +30,8 @@ CONDITIONAL_ORDERS_MAX = 200
 """Untriggered conditional orders per account; exchangeInfo no longer states it (sheet §3.1)."""
 
 _PERPETUAL = ("PERPETUAL", "TRADIFI_PERPETUAL")
+_POSITIVE = ("tickSize", "stepSize", "maxQty", "maxPrice", "multiplierUp")
+"""What rounding and sizing cannot do without; other figures are seen as 0 on odd listings."""
 _LIMIT_NAMES = {
     ("REQUEST_WEIGHT", "MINUTE", 1): "weight_1m",
     ("ORDERS", "SECOND", 10): "orders_10s",
@@ -156,7 +158,7 @@ def _instrument(row: _Symbol, venue: str) -> Instrument:
         if value is None:
             raise FrameError(f"{what}: missing")
         number = decimal(value, what)
-        if number <= 0:
+        if number < 0 or (number == 0 and name in _POSITIVE):
             raise FrameError(f"{what}: not positive")
         return number
 
