@@ -239,8 +239,12 @@ class Host:
 
     def order_stop(self, name: str, generation: int, reason: str) -> None:
         """Ask one incarnation to end in order."""
-        self.seats[name].state = "stopping"
-        self.seats[name].mailbox.put_control(Stop(generation, reason))
+        seat = self.seats[name]
+        with self.tree:
+            if seat.context is None or seat.context.generation != generation:
+                return  # it has ended already, and its report is on the way
+            seat.state = "stopping"
+        seat.mailbox.put_control(Stop(generation, reason))
 
     def close(self, name: str) -> None:
         """Refuse what is sent to this address and all below it from now on, and what waits."""

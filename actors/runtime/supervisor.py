@@ -215,9 +215,11 @@ class Supervisor(Actor):
         self.closing = (cause, reason)
         self.to_start = []
         for child in self.children:
+            seat = self.host.seats[child.spec.name]
+            if seat.state == "backing_off":
+                seat.state = "failed"
             if child.phase == "backing_off":
                 child.enter("down")
-                self.host.seats[child.spec.name].state = "failed"
         self.to_stop = [child for child in self.children if child.alive]
 
     def _proceed(self) -> None:
