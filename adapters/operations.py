@@ -15,7 +15,7 @@ from adapters.storage.journal import JournalReader
 from core.books import FOLDED, Books
 from core.config import Config
 from core.errors import BulkheadError, UsageError
-from core.status import status_of_stopped
+from core.status import status_from_books
 
 __all__ = [
     "JOURNAL",
@@ -41,16 +41,16 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
     knows, and the exit code is 1. Errors: `JournalError`, `BulkheadError` from the host.
     """
     state_dir = Path(config.paths.state)
-    code, stopped = 0, "stopped"
+    code, state = 0, "stopped"
     try:
         answer = ask(state_dir, {"command": "status", "symbol": symbol}, _ASK_WITHIN_S)
     except HostSilent:
-        code, stopped, answer = 1, "silent", None
+        code, state, answer = 1, "silent", None
     if answer is not None and "error" in answer:
         raise BulkheadError(f"the host refused: {answer['error']}")
     if answer is None:
         books, as_of_ns = read_books(state_dir)
-        answer = status_of_stopped(books, as_of_ns, symbol, stopped)
+        answer = status_from_books(books, as_of_ns, state, symbol)
     if json:
         _print_json(answer)
     else:

@@ -26,20 +26,19 @@ _FILLS = (
 )  # fmt: skip
 _POSITIONS = ("venue", "symbol", "position_side", "quantity", "entry_price")
 _NUMBERS = frozenset(
-    {"price", "quantity", "filled", "fee", "entry_price", "value", "limit", "headroom",
-     "restarts", "mailbox", "oldest_ms", "clock_offset_ms", "wallet"}
+    {"price", "quantity", "filled", "fee", "entry_price", "mark_price", "liquidation_price",
+     "unrealised_pnl", "value", "limit", "headroom", "restarts", "mailbox", "oldest_ms",
+     "clock_offset_ms", "wallet"}
 )  # fmt: skip
 
 
 def show_status(console: Console, status: Row) -> None:
     """Draw the status: state and money first, then what needs a table."""
-    halt = status.get("halt")
-    level = halt.get("level") if isinstance(halt, dict) else halt
-    reason = f" ({halt['reason']})" if isinstance(halt, dict) and halt.get("reason") else ""
+    reason = f" ({status['halt_reason']})" if status.get("halt_reason") else ""
     facts = {
         "mode": status.get("mode"),
         "state": status.get("state"),
-        "halt": f"{word(level)}{reason}",
+        "halt": f"{word(status.get('halt'))}{reason}",
         "up": _seconds(status.get("uptime_s")),
         "equity": status.get("equity"),
         "unrealised PnL": status.get("unrealised_pnl"),
@@ -47,8 +46,10 @@ def show_status(console: Console, status: Row) -> None:
         "open orders": status.get("open_orders"),
         "fills": status.get("fills"),
     }
-    if status.get("unresolved"):
-        facts["orders of unknown outcome"] = status["unresolved"]
+    if status.get("unresolved_orders"):
+        facts["orders of unknown outcome"] = status["unresolved_orders"]
+    for source, why in status.get("paused", {}).items():
+        facts[f"paused by {source}"] = why
     if status.get("as_of_ns"):
         facts["as of"] = _time(status["as_of_ns"])
     grid = Table.grid(padding=(0, 2))

@@ -214,7 +214,7 @@ class Books:
 
     def realised(self, venue: str, asset: str) -> Decimal:
         """Sum the PnL realised in an asset since the opening, before fees and funding."""
-        return sum((a.realised for k, a in self._of(venue) if self._margin_asset(k) == asset), ZERO)
+        return sum((a.realised for k, a in self._of(venue) if self.margin_asset(k) == asset), ZERO)
 
     def fees(self, venue: str, asset: str) -> Decimal:
         """Sum the fees paid in an asset since the opening (negative when rebates are more)."""
@@ -243,6 +243,30 @@ class Books:
             ),
             ZERO,
         )
+
+    def made(self, key: Key) -> Decimal:
+        """Sum what one symbol made in its margin asset: realised PnL less fees, with funding."""
+        asset = self.margin_asset(key)
+        since_ns = self._opened_ns(key.venue, asset)
+        received = sum(
+            (
+                paid.amount
+                for paid in self._funding.values()
+                if (paid.key, paid.asset) == (key, asset) and paid.time_ns > since_ns
+            ),
+            ZERO,
+        )
+        account = self._symbols.get(key)
+        if account is None:
+            return received
+        return account.realised - account.fees.get(asset, ZERO) + received
+
+    def margin_asset(self, key: Key) -> str:
+        """Return what the symbol settles in; unless told, what its venue's books opened with."""
+        account = self._symbols.get(key)
+        if account is not None and account.terms is not None:
+            return account.terms.margin_asset
+        return next((asset for venue, asset in self._opened if venue == key.venue), "")
 
     def wallet_differences(self) -> tuple[WalletDifference, ...]:
         """Compare our sums with the venue's word, asset by asset; empty when all agree.
@@ -281,7 +305,7 @@ class Books:
         account = self._symbols.get(key)
         if account is None:
             account = self._symbols[key] = SymbolAccount()
-            account.reopen((), self._since(key.venue), self._margin_asset(key))
+            account.reopen((), self._since(key.venue), self.margin_asset(key))
         return account
 
     def _fill(self, fill: Fill) -> None:
@@ -304,7 +328,7 @@ class Books:
                 for position in opened.positions
                 if position.key == key
             ]
-            account.reopen(held, since, self._margin_asset(key))
+            account.reopen(held, since, self.margin_asset(key))
 
     def _since(self, venue: str) -> dict[str, int]:
         return {asset: o.as_of_ns for (name, asset), o in self._opened.items() if name == venue}
@@ -312,13 +336,6 @@ class Books:
     def _opened_ns(self, venue: str, asset: str) -> int:
         opening = self._opened.get((venue, asset))
         return opening.as_of_ns if opening else 0
-
-    def _margin_asset(self, key: Key) -> str:
-        """Return what the symbol settles in; unless told, what its venue's books opened with."""
-        account = self._symbols.get(key)
-        if account is not None and account.terms is not None:
-            return account.terms.margin_asset
-        return next((asset for venue, asset in self._opened if venue == key.venue), "")
 
     def _of(self, venue: str) -> Iterator[tuple[Key, SymbolAccount]]:
         for key, account in self._symbols.items():

@@ -260,6 +260,8 @@ def test_the_wallet_is_opening_plus_realised_less_fees_plus_funding_plus_transfe
     assert books.fees("binance", "USDT") == D("0.105")
     assert books.funding("binance", "USDT") == D("-0.3")
     assert books.transfers("binance", "USDT") == D("500")
+    assert books.made(BTC) == D("9.595")
+    assert books.made(ETH) == D(0)
 
 
 def test_a_fee_in_another_asset_leaves_the_margin_wallet_alone() -> None:
