@@ -1,0 +1,61 @@
+# make run ARGS="--for 60"   make test   make bench   make lint   make clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+LINTED := core actors adapters tests run.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint clean
+
+help:
+	@echo 'make run     install what is missing and run the host: paper, no keys, no network'
+	@echo '             its options go into ARGS: make run ARGS="--for 60 --config my.toml"'
+	@echo 'make test    lint, format, types, import rules and every test, with coverage'
+	@echo 'make bench   the benchmarks, in one table'
+	@echo 'make lint    the part of make test that runs nothing'
+	@echo 'make clean   remove what was made here, but neither state/ nor logs/'
+
+run: $(VENV)/.installed
+	@$(BIN)/python run.py $(ARGS)
+
+test: lint
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-test
+	@$(BIN)/python tests/benchmarks/__main__.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made once and filled again only when the packaging changes.
+$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "error: no Python ($(PYTHON)): install 3.11 or newer, or: make PYTHON=python3.12" >&2; \
+		exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: Python is older than 3.11 ($(PYTHON)): install a newer one and name it," \
+			"such as: make PYTHON=python3.12" >&2; \
+		exit 2; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { \
+		rm -rf $(VENV); \
+		echo "error: no virtual environment ($(VENV)): install your system's venv package," \
+			"such as: apt install python3-venv" >&2; \
+		exit 2; }
