@@ -1,356 +1,326 @@
-"""The command line and the composition root: the only place where core, actors, adapters meet."""
+"""The composition root: the only place where core, actors and adapters meet."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from decimal import Decimal
-from math import isfinite
+from collections.abc import Sequence
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import click
-
-from core.errors import BulkheadError, ConfigError, UsageError, UserError
+from adapters import cli
+from core.errors import ConfigError
+from core.secrets import Secret
 
 if TYPE_CHECKING:
+    from actors.runtime import Outcome
+    from actors.stream import OpenStreams
+    from actors.supervisor import Parts, VenueParts
+    from adapters.console import LinesDisplay, TableDisplay
+    from adapters.logs import Log as LogFile
+    from adapters.paper import AttachedExchange, PaperExchange
+    from adapters.storage.journal import SqliteJournal
+    from adapters.venues.binance_usdm.hosts import Hosts
+    from adapters.venues.binance_usdm.stream import BinanceStreams
     from core.config import Config
+    from core.messages import Key
+    from core.ports import Venue
 
-DONE, FAILED, WRONG_USE, NOT_READY, HALTED = range(5)
 HERE = Path(__file__).resolve().parent
-SECRET_VARIABLE = "BULKHEAD_EXCHANGE_SECRET"
+GAVE_UP = 4
 _POLL_S = 0.2
+_STOP_WITHIN_S = 8.0
+_ANSWER_WITHIN_S = 3.0
+_ORDER_MESSAGES = frozenset(
+    {"Approved", "CancelOrder", "Fill", "OrderUpdated", "OrderAcknowledged", "OrderRefused",
+     "OrderOutcomeUnknown", "Write"}
+)  # fmt: skip
 
 
-def run_host(config: Config, *, for_s: float | None, live: bool) -> int:
-    """Run the host until it is stopped, or for `for_s` seconds; return the exit code."""
-    raise UsageError("this version has no host yet", "run.py", "use exchange, status or ledger")
+def run_host(config: Config, *, for_s: float | None) -> int:
+    """Run the host until it is stopped, or for `for_s` seconds; return the exit code.
 
+    The command line refuses a live configuration that was not confirmed with `--live`.
+    """
+    from adapters.console import LinesDisplay, TableDisplay
+    from adapters.lock import InstanceLock
+    from adapters.logs import configure
 
-# The command line. Imports inside the commands keep `--help` fast.
-
-
-def _examples(*commands: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(
-        f"  python run.py {command}".rstrip() for command in commands
-    )
-
-
-class _Number(click.FloatRange):
-    """A range that does not hold "nan", which compares as neither over nor under anything."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number: float = super().convert(value, param, ctx)
-        if not isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
-
-
-def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Configuration file.  [default: config.toml beside run.py]",
-    )(command)
-
-
-def _load(config_path: Path | None) -> Config:
-    from adapters.configuration import load
-
-    context = click.get_current_context()
-    path = config_path or context.find_root().params.get("config_path") or HERE / "config.toml"
-    config = load(path)
-    context.find_root().obj = config
-    return config
-
-
-@click.group(
-    invoke_without_command=True,
-    epilog=_examples("", "--config my.toml --for 60", "exchange --venue binance", "status"),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@_config_option
-@click.option(
-    "--for",
-    "for_s",
-    type=_Number(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop in order after so many seconds.",
-)
-@click.option("--live", is_flag=True, help='Confirm real money; needs mode = "live".')
-@click.pass_context
-def cli(
-    context: click.Context, config_path: Path | None, for_s: float | None, live: bool
-) -> int | None:
-    """Run the host: trade every configured bot until Ctrl-C or SIGTERM stops it in order."""
-    if context.invoked_subcommand:
-        if for_s is not None or live:
-            raise UsageError(
-                "--for and --live belong to the host",
-                f"run.py {context.invoked_subcommand}",
-                "leave them away, or leave the command away",
-            )
-        return None
-    config = _load(config_path)
-    if live and config.mode != "live":
-        raise UsageError(
-            f'--live beside mode = "{config.mode}"',
-            "--live",
-            'leave the flag away, or set mode = "live"',
-        )
-    if config.mode == "live" and not live:
-        raise ConfigError(
-            "live trading was not confirmed", "mode", "add --live to trade with real money"
-        )
-    return run_host(config, for_s=for_s, live=live)
-
-
-@cli.command(
-    epilog=_examples(
-        "exchange --venue binance --symbols BTCUSDT,ETHUSDT --seed 7",
-        "exchange --venue binance --port 9001 --market btc.gz,btc2.gz --speed 10",
-    )
-)
-@_config_option
-@click.option("--venue", required=True, type=click.Choice(["binance"]), help="Whose dialect.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; 0 takes a free one."
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the synthetic market."
-)
-@click.option("--symbols", metavar="A,B", help="Which to list.  [default: the venue's usual ones]")
-@click.option(
-    "--market",
-    default="synthetic",
-    show_default=True,
-    metavar="synthetic|PATH[,PATH]",
-    help="Where prices come from.",
-)
-@click.option(
-    "--speed",
-    type=_Number(0.01, 10_000),
-    default=1.0,
-    show_default=True,
-    help="Of the market against the clock.",
-)
-@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Faults to inject.")
-@click.option("--key", default="", help="API key.  [default: made once, kept in the state folder]")
-@click.option(
-    "--secret",
-    default="",
-    envvar=SECRET_VARIABLE,
-    help=f"Its secret; better in the variable {SECRET_VARIABLE}.",
-)
-@click.option(
-    "--state",
-    "state_path",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where the account is kept.  [default: exchange/ in the configured state folder]",
-)
-@click.option(
-    "--balance", default="10000", show_default=True, metavar="USDT", help="Of a new account."
-)
-def exchange(
-    config_path: Path | None,
-    venue: str,
-    port: int,
-    seed: int,
-    symbols: str | None,
-    market: str,
-    speed: float,
-    faults: Path | None,
-    key: str,
-    secret: str,
-    state_path: Path | None,
-    balance: str,
-) -> int:
-    """Run a local exchange; its first line on stdout is JSON that says where it listens."""
-    from adapters.venues.binance_usdm.emulator import ExchangeOptions, serve
-    from adapters.venues.binance_usdm.emulator.options import DEFAULT_SYMBOLS
-
-    if bool(key) != bool(secret):
-        raise UsageError("a key without its secret, or the reverse", "--key", "give both or none")
-    return serve(
-        ExchangeOptions(
-            venue=venue,
-            port=port,
-            seed=seed,
-            symbols=_words(symbols) if symbols is not None else DEFAULT_SYMBOLS,
-            market=market,
-            speed=speed,
-            faults=faults,
-            key=key,
-            secret=secret,
-            state_dir=state_path or Path(_load(config_path).paths.state) / "exchange",
-            balance=_money(balance),
-        )
-    )
-
-
-@cli.command(epilog=_examples("status", "status --json", "status --symbol BTCUSDT"))
-@_config_option
-@click.option("--symbol", default="", metavar="S", help="Only this symbol.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def status(config_path: Path | None, symbol: str, as_json: bool) -> int:
-    """Show what the host does, or what it last knew when none runs."""
-    from adapters import operations
-
-    return operations.status(_load(config_path), json=as_json, symbol=symbol)
-
-
-@cli.command(epilog=_examples("ledger", "ledger --json", "ledger --exchange --json"))
-@_config_option
-@click.option("--exchange", "of_exchange", is_flag=True, help="The local exchange's truth instead.")
-@click.option("--json", "as_json", is_flag=True, help="For machines: one shape for both.")
-def ledger(config_path: Path | None, of_exchange: bool, as_json: bool) -> int:
-    """Show orders, fills, positions and balances, of a host that runs or is stopped."""
-    from adapters import operations
-
-    return operations.ledger(_load(config_path), exchange=of_exchange, json=as_json)
-
-
-@cli.command(
-    epilog=_examples(
-        "tail",
-        "tail --order host1-grid-BTCUSDT-10 --no-follow",
-        "tail --actor risk --level warning",
-    )
-)
-@_config_option
-@click.option("--actor", default="", metavar="A", help="Only this actor, or this family of them.")
-@click.option("--order", default="", metavar="ID", help="Only this client order id.")
-@click.option(
-    "--level",
-    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
-    default="debug",
-    help="Only this level and those above.",
-)
-@click.option("--follow/--no-follow", default=True, help="Go on with what is written next.")
-@click.option(
-    "--lines",
-    "count",
-    type=click.IntRange(0),
-    metavar="N",
-    help="How many old lines first.  [default: 50; all with --no-follow]",
-)
-def tail(
-    config_path: Path | None, actor: str, order: str, level: str, follow: bool, count: int | None
-) -> int:
-    """Show the log, filtered, and follow it through its rotations."""
-    from adapters.logs import MACHINE_LOG
-    from adapters.tail import Filter, Malformed, lines
-
-    path = Path(_load(config_path).paths.logs) / MACHINE_LOG
-    if not path.exists() and not follow:
-        raise UsageError("no log yet", str(path), "start the host first, or name its --config")
-    wanted = Filter(actor, order, level)
-    old: deque[str] = deque(maxlen=50 if count is None and follow else count)
-    show: Callable[[str], None] = old.append
-
-    def wait() -> bool:
-        nonlocal show
-        _show(old)
-        show = click.echo
-        time.sleep(_POLL_S)
-        return True
-
-    for line in lines(path, wait if follow else None):
-        if isinstance(line, Malformed):
-            click.echo(f"warning: {line}", err=True)
-        elif wanted.wants(line):
-            show(str(line))
-    _show(old)
-    return DONE
-
-
-def _show(lines: deque[str]) -> None:
-    while lines:
-        click.echo(lines.popleft())
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _money(text: str) -> Decimal:
-    from core.money import number
-
+    terminal = sys.stdout.isatty()
+    display = TableDisplay() if terminal else LinesDisplay()
+    log = configure(config.logs, config.paths.logs, console=display.line)
     try:
-        amount = number(text, "--balance")
-    except ValueError as error:
-        raise UsageError(str(error), "--balance", "write an amount such as 10000") from None
-    if amount <= 0:
-        raise UsageError(f"{text} is not positive", "--balance", "write an amount such as 10000")
-    return amount
+        with InstanceLock(Path(config.paths.state), config.host_name):
+            return _Host(config, display, log).run(for_s)
+    finally:
+        display.close()
+        log.close()
+
+
+class _Host:
+    """One run of the trading process: builds the parts, watches over start and stop."""
+
+    def __init__(self, config: Config, display: LinesDisplay | TableDisplay, log: LogFile) -> None:
+        from actors.runtime import ThreadsRuntime
+
+        self.config = config
+        self.display = display
+        self.log = log
+        self.stop_wanted = threading.Event()
+        self.stop_reason = "stopped by an operator"
+        self.runtime = ThreadsRuntime(
+            seed=config.paper.seed,
+            on_log=lambda level, actor, text, error: log.log(level, actor, text, exception=error),
+            on_dead_letter=self._dead_letter,
+        )
+
+    def run(self, for_s: float | None) -> int:
+        """Run until a signal, the time is up, or the root gave up."""
+        from actors.runtime import tune_process
+        from actors.supervisor import tree
+        from adapters.operations import SOCKET, OperationsServer
+        from core.records import HostStarted, HostStopped
+
+        config = self.config
+        state = Path(config.paths.state)
+        self._write_down(HostStarted(config.mode, config.host_name, _version()))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
+        spec = tree(config, self._parts(state))
+        self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
+        self.runtime.start(spec)
+        tune_process(config.supervision.switch_interval_us / 1e6)
+        server = OperationsServer(state / SOCKET, self._answer, self.log.log)
+        try:
+            outcome = self._wait(for_s)
+        finally:
+            server.close()
+        self._write_down(HostStopped(outcome.reason))
+        if outcome.exit == "gave_up":
+            self.log.log("critical", "host", f"gave up: {outcome.reason}")
+            return GAVE_UP
+        self.log.log("info", "host", f"stopped: {outcome.reason}")
+        return 0
+
+    def _wait(self, for_s: float | None) -> Outcome:
+        from actors import names
+        from actors.messages import CloseForShutdown
+
+        deadline = None if for_s is None else time.monotonic() + for_s
+        while not self.stop_wanted.is_set():
+            outcome = self.runtime.wait(_POLL_S)
+            if outcome is not None:
+                return outcome
+            if deadline is not None and time.monotonic() >= deadline:
+                self.stop_reason = f"the {for_s:g} s of --for are over"
+                break
+        self.log.log("info", "host", f"stopping: {self.stop_reason}")
+        # Risk ends new risk, has the entries cancelled, and then asks the root to stop in order.
+        self.runtime.tell_control(names.RISK, CloseForShutdown(self.stop_reason))
+        patience_s = self.config.execution.entry_cancel_timeout_s + 1.0
+        outcome = self.runtime.wait(patience_s)
+        return outcome or self.runtime.stop(self.stop_reason, _STOP_WITHIN_S)
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self.stop_reason = f"stopped by {signal.Signals(number).name}"
+        self.stop_wanted.set()
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer the operator's socket."""
+        from actors import names
+        from actors.messages import StatusWanted
+
+        if request.get("command") != "status":
+            return {"error": f"unknown command {request.get('command')!r}; there is: status"}
+        symbol = str(request.get("symbol", ""))
+        answer = self.runtime.ask(
+            names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
+        )
+        return cast("dict[str, Any]", answer)
+
+    def _dead_letter(self, reason: str, to: str, message: object) -> None:
+        kind = type(message).__name__
+        level = "error" if kind in _ORDER_MESSAGES else "warning"
+        self.log.log(level, to, f"dead letter ({reason}): {kind}")
+
+    def _write_down(self, payload: object) -> None:
+        """Write one record while no actor does."""
+        from core.ports import Record
+
+        journal = self._open_journal()
+        try:
+            journal.append([Record(payload, time.time_ns(), actor="host")])
+        finally:
+            journal.close()
+
+    def _open_journal(self) -> SqliteJournal:
+        from adapters.operations import JOURNAL
+        from adapters.storage.journal import SqliteJournal
+
+        path = Path(self.config.paths.state) / JOURNAL
+        power = self.config.journal.durability == "power"
+        return SqliteJournal(path, "power" if power else "process")
+
+    def _parts(self, state: Path) -> Parts:
+        from actors.supervisor import Parts
+        from adapters.operations import JOURNAL
+        from adapters.storage.journal import JournalReader
+
+        return Parts(
+            open_journal=self._open_journal,
+            records=JournalReader(state / JOURNAL),
+            venues=(_binance(self.config, self.log),),
+            statistics=self.runtime.statistics,
+            display=self.display,
+            log=self.log.log,
+        )
+
+
+def _remote_hosts(mode: str) -> Hosts:
+    """Return the hosts of testnet or live; this is the only place that imports the live ones."""
+    if mode == "live":
+        from adapters.venues.binance_usdm.live_hosts import LIVE
+
+        return LIVE
+    from adapters.venues.binance_usdm.hosts import TESTNET
+
+    return TESTNET
+
+
+def _addresses(hosts: Hosts) -> tuple[str, str]:
+    return hosts.rest, hosts.ws
+
+
+def _binance(config: Config, log: LogFile) -> VenueParts:
+    """Build Binance's parts for the configured mode."""
+    from actors.supervisor import VenueParts
+    from adapters.venues.binance_usdm.history import OrderIds
+    from adapters.venues.binance_usdm.hosts import local
+    from adapters.venues.binance_usdm.limits import Budget
+    from adapters.venues.binance_usdm.rest import BinanceVenue
+    from adapters.venues.binance_usdm.stream import BinanceStreams
+
+    settings = config.venues.binance
+    process: PaperExchange | AttachedExchange | None = None
+    remote: Hosts | None = None
+    if config.mode == "paper":
+        process, key, secret = _paper_exchange(config)
+        endpoints = process.endpoints
+    else:
+        key, secret = _keys_from(settings.key_env, settings.secret_env, "venues.binance")
+        remote = _remote_hosts(config.mode)
+        endpoints = partial(_addresses, remote)
+    log.hide(key)
+    log.hide(secret)
+    budget = Budget(reserve_percent=settings.rate_reserve_percent)
+    ids = OrderIds()
+    connect_timeout_s = settings.connect_timeout_ms / 1000
+    read_timeout_s = settings.read_timeout_ms / 1000
+
+    def hosts() -> Hosts:
+        return remote or local(*endpoints())
+
+    def make_venue() -> Venue:
+        return BinanceVenue(
+            hosts(),
+            key,
+            secret,
+            budget,
+            recv_window_ms=settings.recv_window_ms,
+            hedge_mode=settings.hedge_mode,
+            ids=ids,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
+
+    @cache
+    def streams_at(at: Hosts) -> BinanceStreams:
+        return BinanceStreams(
+            at,
+            key,
+            secret,
+            budget,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
+
+    def market(keys: Sequence[Key]) -> OpenStreams:
+        return lambda sink: streams_at(hosts()).market("binance.market", keys, sink)
+
+    def account(keys: Sequence[Key]) -> OpenStreams:
+        return lambda sink: [streams_at(hosts()).account("binance.account", keys, sink)]
+
+    return VenueParts(
+        name="binance",
+        endpoints=endpoints,
+        margin_asset="USDT",
+        make_venue=make_venue,
+        market_streams=market,
+        account_streams=account,
+        process=process,
+    )
+
+
+def _paper_exchange(config: Config) -> tuple[PaperExchange | AttachedExchange, Secret, Secret]:
+    """Make the local exchange's process and the key pair that opens its account."""
+    from adapters.paper import AttachedExchange, PaperExchange
+    from adapters.venues.binance_usdm.emulator.discovery import credentials
+
+    paper = config.paper
+    if paper.exchange:
+        key, secret = _keys_from(paper.key_env, paper.secret_env, "paper")
+        return AttachedExchange("binance", paper.exchange), key, secret
+    folder = Path(config.paths.state) / "exchange"
+    pair = credentials(folder / "binance", "", "")
+    symbols = ",".join(symbol for bot in config.bots for symbol in bot.symbols)
+    market = "synthetic" if paper.market == "synthetic" else ",".join(paper.files)
+
+    def command(port: int) -> list[str]:
+        options = {
+            "--venue": "binance",
+            "--port": port,
+            "--seed": paper.seed,
+            "--symbols": symbols,
+            "--market": market,
+            "--speed": paper.speed,
+            "--state": folder,
+            "--balance": paper.balance_usdt,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        return [sys.executable, str(HERE / "run.py"), "exchange", *words]
+
+    log_path = Path(config.paths.logs) / "exchange.log"
+    process = PaperExchange("binance", folder, log_path, command)
+    return process, Secret(pair[0]), Secret(pair[1])
+
+
+def _keys_from(key_env: str, secret_env: str, where: str) -> tuple[Secret, Secret]:
+    """Read a key pair from the environment. Errors: `ConfigError` naming the variable."""
+    pair = []
+    for name, key in ((key_env, "key_env"), (secret_env, "secret_env")):
+        value = os.environ.get(name, "") if name else ""
+        if not value:
+            what = f"the variable {name} is empty" if name else "no variable is named"
+            raise ConfigError(what, f"{where}.{key}", "name a variable that holds it, and set it")
+        pair.append(Secret(value))
+    return pair[0], pair[1]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line and return its exit code; every failure is one line on stderr."""
-    context: click.Context | None = None
+    """Run a command line and return its exit code."""
+    return cli.main(run_host, arguments)
+
+
+def _version() -> str:
     try:
-        with cli.make_context(
-            "python run.py", list(sys.argv[1:] if arguments is None else arguments)
-        ) as context:
-            return cli.invoke(context) or DONE
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "python run.py"
-        what = error.format_message().rstrip(".")
-        return _say(WRONG_USE, what, command, f"see {command} --help")
-    except UserError as error:
-        for one in (error, *getattr(error, "others", ())):
-            _say(WRONG_USE, one.what, one.where, one.mend)
-        return WRONG_USE
-    except BulkheadError as error:
-        where = _write_down(context, error)
-        return _say(FAILED, str(error), type(error).__name__, f"details are in {where}")
-    except (KeyboardInterrupt, click.Abort):
-        return DONE
-    except BrokenPipeError:
-        # The reader of our output left, as `head` does; nothing more may be written to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as error:  # noqa: BLE001 (the last place: written down, told in one line)
-        where = _write_down(context, error)
-        what = f"unexpected {type(error).__name__}"
-        return _say(FAILED, what, "a fault of this program", f"the traceback is in {where}")
-
-
-def _say(code: int, what: str, where: str, mend: str) -> int:
-    from adapters.logs import printable, stderr_line
-
-    stderr_line(printable(f"error: {what} ({where}): {mend}"))
-    return code
-
-
-def _write_down(context: click.Context | None, error: BaseException) -> str:
-    """Put a traceback into the log and return the log's name."""
-    from adapters.logs import PEOPLE_LOG, configure
-    from core.config import Logs
-    from core.secrets import Secret
-
-    config: Config | None = context.obj if context else None
-    folder = Path(config.paths.logs) if config else HERE / "logs"
-    names = [SECRET_VARIABLE]
-    if config:
-        venue = config.venues.binance
-        names += [venue.key_env, venue.secret_env, config.paper.key_env, config.paper.secret_env]
-    secrets = [Secret(os.environ[name]) for name in names if os.environ.get(name)]
-    log = configure(config.logs if config else Logs(), folder, console=None, secrets=secrets)
-    log.log("critical", "run.py", f"uncaught {type(error).__name__}", exception=error)
-    log.close()
-    return str(folder / PEOPLE_LOG)
+        return version("bulkhead")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 if __name__ == "__main__":

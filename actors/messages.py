@@ -362,9 +362,10 @@ class RiskReport:
 
 @frozen(slots=True)
 class StatusWanted:
-    """Answer with the status as a dictionary of plain values."""
+    """Answer with the status as a dictionary of plain values; "" for all symbols."""
 
     reply: Callable[[dict[str, Any]], None]
+    symbol: str = ""
 
 
 @frozen(slots=True)

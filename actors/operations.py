@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from actors.messages import (
@@ -17,10 +18,13 @@ from actors.messages import (
     Tick,
 )
 from actors.runtime import Actor, ActorStatistics
+from core.account import Figure, Unknown, combine, unrealised
+from core.ledger import position_row
 from core.messages import Key
-from core.money import text
+from core.money import ZERO, text
 from core.ports import Display, Log
-from core.positions import unrealised_pnl
+from core.positions import Position, unrealised_pnl
+from core.status import figure
 
 _NS_MS = 1_000_000
 
@@ -29,7 +33,7 @@ class OperationsActor(Actor):
     """Own the picture of the host: the last report of each part.
 
     State: reports, replaced by the next one of the same sender. What nobody reported is unknown
-    (None), never 0.
+    (null), never 0.
     Fails: nothing depends on it.
     Rules: the shape of `status --json` is fixed in DESIGN §8.
     """
@@ -37,7 +41,7 @@ class OperationsActor(Actor):
     def __init__(
         self,
         mode: str,
-        venues: dict[str, tuple[str, str]],
+        venues: dict[str, Callable[[], tuple[str, str]]],
         statistics: Callable[[], Iterable[ActorStatistics]],
         display: Display,
         refresh_ns: int,
@@ -79,16 +83,17 @@ class OperationsActor(Actor):
             case RiskReport():
                 self.risk = message
             case StatusWanted():
-                message.reply(self._status())
+                message.reply(self._status(message.symbol))
             case Tick("show"):
                 self.display.show(self._status())
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self, symbol: str = "") -> dict[str, Any]:
         actors = list(self.statistics())
-        unrealised = self._unrealised()
-        wallet = self._wallet()
-        known = unrealised is not None and wallet is not None
-        equity = wallet + unrealised if known and wallet and unrealised is not None else None
+        open_pnl = self._unrealised(symbol)
+        reports = self._reports(symbol)
+        made: Figure = Unknown("no position has reported yet")
+        if reports:
+            made = sum((_made(report) for report in reports), ZERO)
         return {
             "mode": self.mode,
             "state": self._state(actors),
@@ -97,16 +102,22 @@ class OperationsActor(Actor):
             "uptime_s": round((self.monotonic_ns() - self.began_ns) / 1e9, 1),
             "venues": {name: self._venue(name) for name in self.venues},
             "actors": [_actor(figures) for figures in actors],
-            "positions": self._positions(),
-            "open_orders": sum(report.open_orders for report in self.symbols.values()),
-            "unresolved_orders": sum(report.unresolved for report in self.symbols.values()),
-            "fills": sum(report.fills for report in self.symbols.values()),
-            "equity": _number(equity),
-            "unrealised_pnl": _number(unrealised),
-            "realised_pnl": _number(self._realised()),
+            "positions": self._positions(symbol),
+            "open_orders": sum(report.open_orders for report in reports),
+            "unresolved_orders": sum(report.unresolved for report in reports),
+            "fills": sum(report.fills for report in reports),
+            "equity": figure(combine(lambda held, pnl: held + pnl, self._wallet(), open_pnl)),
+            "unrealised_pnl": figure(open_pnl),
+            "realised_pnl": figure(made),
             "limits": self._limits(),
             "paused": dict(self.risk.paused) if self.risk else {},
+            "as_of_ns": self.now_ns(),
+            "stop_reason": None,
         }
+
+    def _reports(self, symbol: str) -> list[SymbolReport]:
+        found = sorted(self.symbols.items(), key=lambda item: str(item[0]))
+        return [report for key, report in found if symbol in ("", key.symbol)]
 
     def _state(self, actors: list[ActorStatistics]) -> str:
         """Say what the least advanced part does."""
@@ -123,7 +134,7 @@ class OperationsActor(Actor):
         return "running"
 
     def _venue(self, name: str) -> dict[str, Any]:
-        rest, ws = self.venues[name]
+        rest, ws = self.venues[name]()
         clock = self.clocks.get(name)
         reports = [lane for lane in self.lanes.values() if lane.venue == name]
         streams = [lane for lane in reports if lane.source.startswith("stream:")]
@@ -135,63 +146,41 @@ class OperationsActor(Actor):
             "breaker": None,
         }
 
-    def _positions(self) -> list[dict[str, Any]]:
+    def _positions(self, symbol: str) -> list[dict[str, Any]]:
         rows = []
-        for key, report in sorted(self.symbols.items(), key=lambda item: str(item[0])):
+        for report in self._reports(symbol):
             liquidation = dict(report.liquidation)
+            mark = self._mark(report)
             for held in report.positions:
                 if not held.quantity:
                     continue
-                mark = self._mark(report)
-                pnl = unrealised_pnl(held, mark, report.multiplier) if mark else None
+                pnl = combine(partial(_pnl, held, report.multiplier), mark)
+                liquidated_at = liquidation.get(held.side.value)
                 rows.append(
-                    {
-                        "venue": key.venue,
-                        "symbol": key.symbol,
-                        "position_side": held.side.value,
-                        "quantity": text(held.quantity),
-                        "entry_price": text(round(held.entry_price, 8)),
-                        "mark_price": _number(mark),
-                        "liquidation_price": _number(liquidation.get(held.side.value) or None),
-                        "unrealised_pnl": _number(pnl),
+                    position_row(report.key, held)
+                    | {
+                        "mark_price": figure(mark),
+                        "liquidation_price": text(liquidated_at) if liquidated_at else None,
+                        "unrealised_pnl": figure(pnl),
                     }
                 )
         return rows
 
-    def _mark(self, report: SymbolReport) -> Decimal | None:
+    def _mark(self, report: SymbolReport) -> Figure:
         market = self.markets.get(report.key)
         if market and market.mark:
             return market.mark.mark
-        return report.mark or None
+        return report.mark or Unknown(f"no mark price of {report.key}")
 
-    def _unrealised(self) -> Decimal | None:
+    def _unrealised(self, symbol: str) -> Figure:
         if not self.symbols:
-            return None
-        total = Decimal(0)
-        for report in self.symbols.values():
-            for held in report.positions:
-                mark = self._mark(report)
-                if not held.quantity:
-                    continue
-                if mark is None:
-                    return None
-                total += unrealised_pnl(held, mark, report.multiplier)
-        return round(total, 8)
-
-    def _realised(self) -> Decimal | None:
-        """Sum what positions realised, less fees, with funding, since the books were opened."""
-        if not self.symbols:
-            return None
-        total = Decimal(0)
-        for report in self.symbols.values():
-            total += report.funding
-            total += sum((held.realised_pnl - held.fees for held in report.positions), Decimal(0))
-        return total
-
-    def _wallet(self) -> Decimal | None:
-        if len(self.wallets) < len(self.venues):
-            return None
-        return sum((report.wallet for report in self.wallets.values()), Decimal(0))
+            return Unknown("no position has reported yet")
+        reports = self._reports(symbol)
+        return unrealised(
+            [(report.key, held) for report in reports for held in report.positions],
+            {report.key: self._mark(report) for report in reports},
+            {report.key: report.multiplier for report in reports},
+        )
 
     def _limits(self) -> list[dict[str, str]]:
         return [
@@ -199,14 +188,25 @@ class OperationsActor(Actor):
                 "name": name,
                 "value": text(round(value, 2)),
                 "limit": text(limit),
-                "headroom": text(round(limit - value, 2)),
+                "headroom": text(round(max(limit - value, ZERO), 2)),
             }
             for name, value, limit in (self.risk.limits if self.risk else ())
         ]
 
+    def _wallet(self) -> Figure:
+        missing = [name for name in self.venues if name not in self.wallets]
+        if missing:
+            return Unknown(f"the wallet at {missing[0]} was not read yet")
+        return sum((report.wallet for report in self.wallets.values()), ZERO)
 
-def _number(value: Decimal | None) -> str | None:
-    return None if value is None else text(value)
+
+def _made(report: SymbolReport) -> Decimal:
+    """Sum what a symbol realised, less fees, with funding, since the books were opened."""
+    return report.funding + sum((p.realised_pnl - p.fees for p in report.positions), ZERO)
+
+
+def _pnl(held: Position, multiplier: Decimal, mark: Decimal) -> Decimal:
+    return round(unrealised_pnl(held, mark, multiplier), 8)
 
 
 def _actor(figures: ActorStatistics) -> dict[str, Any]:

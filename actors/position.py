@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from attrs import evolve, frozen
@@ -59,7 +58,7 @@ from core.messages import (
 )
 from core.money import text
 from core.orders import Event, Order, State
-from core.ports import Journal, Log, Record
+from core.ports import Log, Record, Records
 from core.protection import Stop, plan, wanted_stop
 from core.records import (
     AmendIntended,
@@ -117,12 +116,10 @@ class PositionActor(Actor):
     Rules: `core.symbol_book`, `core.orders`, `core.protection`, `core.evidence`.
     """
 
-    def __init__(
-        self, key: Key, settings: PositionSettings, read_journal: Callable[[], Journal], log: Log
-    ) -> None:
+    def __init__(self, key: Key, settings: PositionSettings, records: Records, log: Log) -> None:
         self.key = key
         self.settings = settings
-        self.read_journal = read_journal
+        self.records = records
         self._log = log
         self.instrument: Instrument | None = None
         self.mark = Decimal(0)
@@ -144,12 +141,8 @@ class PositionActor(Actor):
 
     def starting(self) -> None:
         self.book = SymbolBook(self.key, self.settings.host)
-        journal = self.read_journal()
-        try:
-            self.book.replay(journal.read(kinds=(BooksOpened,)))
-            self.book.replay(journal.read(key=self.key))
-        finally:
-            journal.close()
+        self.book.replay(self.records.read(kinds=(BooksOpened,)))
+        self.book.replay(self.records.read(key=self.key))
         self.waiting("reading instrument and settings")
         self._set_up()
         self.every(_SWEEP_NS, Tick("sweep"))

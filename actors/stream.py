@@ -53,7 +53,7 @@ class StreamActor(Actor):
     def __init__(
         self,
         venue_name: str,
-        url: str,
+        endpoints: Callable[[], tuple[str, str]],
         open_streams: OpenStreams,
         keys: Sequence[Key],
         listeners: Sequence[str],
@@ -61,7 +61,8 @@ class StreamActor(Actor):
         log: Log,
     ) -> None:
         self.venue_name = venue_name
-        self.url = url
+        self.endpoints = endpoints
+        self.url = ""
         self.open_streams = open_streams
         self.keys = frozenset(keys)
         self.listeners = listeners
@@ -77,6 +78,7 @@ class StreamActor(Actor):
         self.markets = {key: names.market(key) for key in self.keys}
         self.positions = {key: names.position(key) for key in self.keys}
         self.account = names.account(self.venue_name)
+        self.url = self.endpoints()[1]
         self.waiting(f"connecting to {self.url}")
         self._open()
         if self.silence_ns:

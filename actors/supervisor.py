@@ -24,7 +24,7 @@ from actors.timesync import ClockSettings, TimesyncActor
 from core.config import Bot, Config
 from core.evidence import ProofRule
 from core.messages import Key
-from core.ports import Display, ExchangeProcess, Journal, Log, Venue
+from core.ports import Display, ExchangeProcess, Journal, Log, Records, Venue
 from core.records import HaltChanged
 from core.risk.halt import Halt
 from core.strategies.hedge_grid import GridSettings
@@ -35,11 +35,14 @@ _NS_MS = 1_000_000
 
 @frozen
 class VenueParts:
-    """What one venue's actors need from outside. `process` is the local exchange in paper mode."""
+    """What one venue's actors need from outside.
+
+    `endpoints` answers the REST and WebSocket addresses, `process` is the local exchange in paper
+    mode.
+    """
 
     name: str
-    rest_url: str
-    ws_url: str
+    endpoints: Callable[[], tuple[str, str]]
     margin_asset: str
     make_venue: Callable[[], Venue]
     market_streams: Callable[[Sequence[Key]], OpenStreams]
@@ -52,7 +55,7 @@ class Parts:
     """What the host's actors need from outside; `run.py` makes one."""
 
     open_journal: Callable[[], Journal]
-    read_journal: Callable[[], Journal]
+    records: Records
     venues: tuple[VenueParts, ...]
     statistics: Callable[[], Iterable[ActorStatistics]]
     display: Display
@@ -75,7 +78,7 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
             names.OPERATIONS,
             lambda: OperationsActor(
                 config.mode,
-                {venue.name: (venue.rest_url, venue.ws_url) for venue in parts.venues},
+                {venue.name: venue.endpoints for venue in parts.venues},
                 parts.statistics,
                 parts.display,
                 config.console.refresh_ms * _NS_MS,
@@ -91,7 +94,7 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
                 int(config.execution.entry_cancel_timeout_s * _NS_S),
                 keys,
                 lanes,
-                lambda: last_halt(parts.read_journal),
+                lambda: last_halt(parts.records),
                 parts.log,
             ),
         ),
@@ -100,16 +103,12 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
     return _supervisor(config, "host", children, "rest_for_one")
 
 
-def last_halt(read_journal: Callable[[], Journal]) -> Halt:
+def last_halt(records: Records) -> Halt:
     """Read the trading halt as it was when the journal ended."""
-    journal = read_journal()
     halt = Halt()
-    try:
-        for record in journal.read(kinds=(HaltChanged,)):
-            if isinstance(record.payload, HaltChanged):
-                halt = record.payload.halt
-    finally:
-        journal.close()
+    for record in records.read(kinds=(HaltChanged,)):
+        if isinstance(record.payload, HaltChanged):
+            halt = record.payload.halt
     return halt
 
 
@@ -192,7 +191,7 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
             _child(
                 config,
                 names.position(key),
-                lambda: PositionActor(key, position, parts.read_journal, parts.log),
+                lambda: PositionActor(key, position, parts.records, parts.log),
                 waits=True,
             ),
             _child(
@@ -260,7 +259,7 @@ def _stream(
         config,
         names.stream(venue.name, what),
         lambda: StreamActor(
-            venue.name, venue.ws_url, streams, keys, listeners, silence_ns, parts.log
+            venue.name, venue.endpoints, streams, keys, listeners, silence_ns, parts.log
         ),
         waits=True,
     )

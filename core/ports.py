@@ -220,7 +220,17 @@ class Log(Protocol):
     ) -> None: ...
 
 
-class Journal(Protocol):
+class Records(Protocol):
+    """What was written to the journal, for readers; each reading sees a state of its own."""
+
+    def read(
+        self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
+    ) -> Iterator[Record]:
+        """Yield records in order, only of those kinds and that key where given."""
+        ...
+
+
+class Journal(Records, Protocol):
     """Append-only, ordered, hash-chained records. One writer, any number of readers."""
 
     def append(self, records: Sequence[Record]) -> None:
@@ -228,12 +238,6 @@ class Journal(Protocol):
 
         Errors: `JournalError` (disk full, read-only, locked, corrupt); then none was written.
         """
-        ...
-
-    def read(
-        self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
-    ) -> Iterator[Record]:
-        """Yield records in order, only of those kinds and that key where given."""
         ...
 
     def close(self) -> None: ...

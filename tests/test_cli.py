@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import run
+from adapters import cli
 from core.errors import JournalError, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 def test_the_commands_are_those_that_work_and_no_others():
-    assert tuple(sorted(run.cli.commands)) == COMMANDS
+    assert tuple(sorted(cli.cli.commands)) == COMMANDS
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
@@ -167,7 +168,7 @@ class TestFailures:
     def test_a_secret_in_the_text_of_a_failure_reaches_neither_console_nor_log(
         self, failing, capsys, tmp_path, monkeypatch
     ):
-        monkeypatch.setenv(run.SECRET_VARIABLE, "very-secret-value")
+        monkeypatch.setenv(cli.SECRET_VARIABLE, "very-secret-value")
         failing(ValueError("cannot sign with very-secret-value"))
         log = (tmp_path / "logs/bulkhead.log").read_text()
         assert "very-secret" not in log + capsys.readouterr().err

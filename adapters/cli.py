@@ -1,0 +1,357 @@
+"""The command line: options, help, exit codes, and one line for every error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from core.errors import BulkheadError, ConfigError, UsageError, UserError
+
+if TYPE_CHECKING:
+    from core.config import Config
+
+DONE, FAILED, WRONG_USE, NOT_READY, HALTED = range(5)
+HERE = Path(__file__).resolve().parent.parent
+SECRET_VARIABLE = "BULKHEAD_EXCHANGE_SECRET"
+_POLL_S = 0.2
+_RUN_HOST = "bulkhead.run_host"
+
+
+# Imports inside the commands keep `--help` fast.
+
+
+def _examples(*commands: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(
+        f"  python run.py {command}".rstrip() for command in commands
+    )
+
+
+class _Number(click.FloatRange):
+    """A range that does not hold "nan", which compares as neither over nor under anything."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration file.  [default: config.toml beside run.py]",
+    )(command)
+
+
+def _load(config_path: Path | None) -> Config:
+    from adapters.configuration import load
+
+    context = click.get_current_context()
+    path = config_path or context.find_root().params.get("config_path") or HERE / "config.toml"
+    config = load(path)
+    context.find_root().obj = config
+    return config
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=_examples("", "--config my.toml --for 60", "exchange --venue binance", "status"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@_config_option
+@click.option(
+    "--for",
+    "for_s",
+    type=_Number(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop in order after so many seconds.",
+)
+@click.option("--live", is_flag=True, help='Confirm real money; needs mode = "live".')
+@click.pass_context
+def cli(
+    context: click.Context, config_path: Path | None, for_s: float | None, live: bool
+) -> int | None:
+    """Run the host: trade every configured bot until Ctrl-C or SIGTERM stops it in order."""
+    if context.invoked_subcommand:
+        if for_s is not None or live:
+            raise UsageError(
+                "--for and --live belong to the host",
+                f"run.py {context.invoked_subcommand}",
+                "leave them away, or leave the command away",
+            )
+        return None
+    config = _load(config_path)
+    if live and config.mode != "live":
+        raise UsageError(
+            f'--live beside mode = "{config.mode}"',
+            "--live",
+            'leave the flag away, or set mode = "live"',
+        )
+    if config.mode == "live" and not live:
+        raise ConfigError(
+            "live trading was not confirmed", "mode", "add --live to trade with real money"
+        )
+    run_host: RunHost = context.meta[_RUN_HOST]
+    return run_host(config, for_s=for_s)
+
+
+@cli.command(
+    epilog=_examples(
+        "exchange --venue binance --symbols BTCUSDT,ETHUSDT --seed 7",
+        "exchange --venue binance --port 9001 --market btc.gz,btc2.gz --speed 10",
+    )
+)
+@_config_option
+@click.option("--venue", required=True, type=click.Choice(["binance"]), help="Whose dialect.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; 0 takes a free one."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the synthetic market."
+)
+@click.option("--symbols", metavar="A,B", help="Which to list.  [default: the venue's usual ones]")
+@click.option(
+    "--market",
+    default="synthetic",
+    show_default=True,
+    metavar="synthetic|PATH[,PATH]",
+    help="Where prices come from.",
+)
+@click.option(
+    "--speed",
+    type=_Number(0.01, 10_000),
+    default=1.0,
+    show_default=True,
+    help="Of the market against the clock.",
+)
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Faults to inject.")
+@click.option("--key", default="", help="API key.  [default: made once, kept in the state folder]")
+@click.option(
+    "--secret",
+    default="",
+    envvar=SECRET_VARIABLE,
+    help=f"Its secret; better in the variable {SECRET_VARIABLE}.",
+)
+@click.option(
+    "--state",
+    "state_path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the account is kept.  [default: exchange/ in the configured state folder]",
+)
+@click.option(
+    "--balance", default="10000", show_default=True, metavar="USDT", help="Of a new account."
+)
+def exchange(
+    config_path: Path | None,
+    venue: str,
+    port: int,
+    seed: int,
+    symbols: str | None,
+    market: str,
+    speed: float,
+    faults: Path | None,
+    key: str,
+    secret: str,
+    state_path: Path | None,
+    balance: str,
+) -> int:
+    """Run a local exchange; its first line on stdout is JSON that says where it listens."""
+    from adapters.venues.binance_usdm.emulator import ExchangeOptions, serve
+    from adapters.venues.binance_usdm.emulator.options import DEFAULT_SYMBOLS
+
+    if bool(key) != bool(secret):
+        raise UsageError("a key without its secret, or the reverse", "--key", "give both or none")
+    return serve(
+        ExchangeOptions(
+            venue=venue,
+            port=port,
+            seed=seed,
+            symbols=_words(symbols) if symbols is not None else DEFAULT_SYMBOLS,
+            market=market,
+            speed=speed,
+            faults=faults,
+            key=key,
+            secret=secret,
+            state_dir=state_path or Path(_load(config_path).paths.state) / "exchange",
+            balance=_money(balance),
+        )
+    )
+
+
+@cli.command(epilog=_examples("status", "status --json", "status --symbol BTCUSDT"))
+@_config_option
+@click.option("--symbol", default="", metavar="S", help="Only this symbol.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(config_path: Path | None, symbol: str, as_json: bool) -> int:
+    """Show what the host does, or what it last knew when none runs."""
+    from adapters import operations
+
+    return operations.status(_load(config_path), json=as_json, symbol=symbol)
+
+
+@cli.command(epilog=_examples("ledger", "ledger --json", "ledger --exchange --json"))
+@_config_option
+@click.option("--exchange", "of_exchange", is_flag=True, help="The local exchange's truth instead.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one shape for both.")
+def ledger(config_path: Path | None, of_exchange: bool, as_json: bool) -> int:
+    """Show orders, fills, positions and balances, of a host that runs or is stopped."""
+    from adapters import operations
+
+    return operations.ledger(_load(config_path), exchange=of_exchange, json=as_json)
+
+
+@cli.command(
+    epilog=_examples(
+        "tail",
+        "tail --order host1-grid-BTCUSDT-10 --no-follow",
+        "tail --actor risk --level warning",
+    )
+)
+@_config_option
+@click.option("--actor", default="", metavar="A", help="Only this actor, or this family of them.")
+@click.option("--order", default="", metavar="ID", help="Only this client order id.")
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    default="debug",
+    help="Only this level and those above.",
+)
+@click.option("--follow/--no-follow", default=True, help="Go on with what is written next.")
+@click.option(
+    "--lines",
+    "count",
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many old lines first.  [default: 50; all with --no-follow]",
+)
+def tail(
+    config_path: Path | None, actor: str, order: str, level: str, follow: bool, count: int | None
+) -> int:
+    """Show the log, filtered, and follow it through its rotations."""
+    from adapters.logs import MACHINE_LOG
+    from adapters.tail import Filter, Malformed, lines
+
+    path = Path(_load(config_path).paths.logs) / MACHINE_LOG
+    if not path.exists() and not follow:
+        raise UsageError("no log yet", str(path), "start the host first, or name its --config")
+    wanted = Filter(actor, order, level)
+    old: deque[str] = deque(maxlen=50 if count is None and follow else count)
+    show: Callable[[str], None] = old.append
+
+    def wait() -> bool:
+        nonlocal show
+        _show(old)
+        show = click.echo
+        time.sleep(_POLL_S)
+        return True
+
+    for line in lines(path, wait if follow else None):
+        if isinstance(line, Malformed):
+            click.echo(f"warning: {line}", err=True)
+        elif wanted.wants(line):
+            show(str(line))
+    _show(old)
+    return DONE
+
+
+def _show(lines: deque[str]) -> None:
+    while lines:
+        click.echo(lines.popleft())
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _money(text: str) -> Decimal:
+    from core.money import number
+
+    try:
+        amount = number(text, "--balance")
+    except ValueError as error:
+        raise UsageError(str(error), "--balance", "write an amount such as 10000") from None
+    if amount <= 0:
+        raise UsageError(f"{text} is not positive", "--balance", "write an amount such as 10000")
+    return amount
+
+
+class RunHost(Protocol):
+    """Run the host until it is stopped, or for `for_s` seconds; return the exit code."""
+
+    def __call__(self, config: Config, *, for_s: float | None) -> int: ...
+
+
+def main(run_host: RunHost, arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit code; every failure is one line on stderr."""
+    context: click.Context | None = None
+    try:
+        with cli.make_context(
+            "python run.py", list(sys.argv[1:] if arguments is None else arguments)
+        ) as context:
+            context.meta[_RUN_HOST] = run_host
+            return cli.invoke(context) or DONE
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "python run.py"
+        what = error.format_message().rstrip(".")
+        return _say(WRONG_USE, what, command, f"see {command} --help")
+    except UserError as error:
+        for one in (error, *getattr(error, "others", ())):
+            _say(WRONG_USE, one.what, one.where, one.mend)
+        return WRONG_USE
+    except BulkheadError as error:
+        where = _write_down(context, error)
+        return _say(FAILED, str(error), type(error).__name__, f"details are in {where}")
+    except (KeyboardInterrupt, click.Abort):
+        return DONE
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; nothing more may be written to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # noqa: BLE001 (the last place: written down, told in one line)
+        where = _write_down(context, error)
+        what = f"unexpected {type(error).__name__}"
+        return _say(FAILED, what, "a fault of this program", f"the traceback is in {where}")
+
+
+def _say(code: int, what: str, where: str, mend: str) -> int:
+    from adapters.logs import printable, stderr_line
+
+    stderr_line(printable(f"error: {what} ({where}): {mend}"))
+    return code
+
+
+def _write_down(context: click.Context | None, error: BaseException) -> str:
+    """Put a traceback into the log and return the log's name."""
+    from adapters.logs import PEOPLE_LOG, configure
+    from core.config import Logs
+    from core.secrets import Secret
+
+    config: Config | None = context.obj if context else None
+    folder = Path(config.paths.logs) if config else HERE / "logs"
+    names = [SECRET_VARIABLE]
+    if config:
+        venue = config.venues.binance
+        names += [venue.key_env, venue.secret_env, config.paper.key_env, config.paper.secret_env]
+    secrets = [Secret(os.environ[name]) for name in names if os.environ.get(name)]
+    log = configure(config.logs if config else Logs(), folder, console=None, secrets=secrets)
+    log.log("critical", "run.py", f"uncaught {type(error).__name__}", exception=error)
+    log.close()
+    return str(folder / PEOPLE_LOG)
