@@ -1,0 +1,73 @@
+"""The control endpoints of the local exchange: its truth, its health, its faults."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.venues.binance_usdm.emulator.errors import ApiError
+from adapters.venues.binance_usdm.emulator.faults import KINDS, FaultError, parse_faults
+from adapters.venues.binance_usdm.emulator.venue import LocalVenue
+
+__all__ = ["control_routes"]
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def control_routes(venue: LocalVenue) -> list[Route]:
+    """Return the routes under `/_exchange/`; no key is asked for, the socket is loopback only."""
+
+    async def ledger(_: Request) -> Response:
+        return _json(venue.exchange.ledger())
+
+    async def health(_: Request) -> Response:
+        return _json(
+            {
+                "status": "ok",
+                "venue": venue.options.venue,
+                "pid": os.getpid(),
+                "started_ns": venue.started_ns,
+                "symbols": list(venue.listings),
+                "sockets": len(venue.hub),
+                "market": {
+                    symbol: {
+                        "last_id": venue.exchange.book(symbol).last_id,
+                        "book_errors": venue.exchange.book_errors(symbol)[0],
+                        "trades": len(venue.tapes[symbol].trades),
+                    }
+                    for symbol in venue.listings
+                },
+            }
+        )
+
+    async def faults(request: Request) -> Response:
+        if request.method == "GET":
+            return _json({"faults": [fault.row() for fault in venue.faults], "kinds": KINDS})
+        if request.method == "DELETE":
+            text = request.query_params.get("id", "0")
+            if not (text.isascii() and text.isdigit()):
+                return _json({"error": "id must be a number"}, 400)
+            venue.clear_faults(int(text))
+            return _json({"faults": [fault.row() for fault in venue.faults]})
+        try:
+            found = parse_faults(msgspec.json.decode(await request.body()))
+            for fault in found:
+                venue.set_fault(fault)
+        except (msgspec.DecodeError, FaultError) as error:
+            return _json({"error": str(error), "allowed": sorted(KINDS)}, 400)
+        except ApiError as error:
+            return _json({"error": error.message}, 400)
+        return _json({"set": [fault.row() for fault in found]})
+
+    return [
+        Route("/_exchange/ledger", ledger),
+        Route("/_exchange/health", health),
+        Route("/_exchange/faults", faults, methods=["GET", "POST", "DELETE"]),
+    ]
