@@ -57,13 +57,14 @@ def merge(known: OrderUpdated, said: OrderUpdated) -> OrderUpdated:
 class OrderRow:
     """What is known of one order: our intent, the venue's words, and its fills as evidence."""
 
-    __slots__ = ("_filled", "_last_fill", "_said", "_seen", "intended", "refused")
+    __slots__ = ("_filled", "_ids", "_last_fill", "_said", "_seen", "intended", "refused")
 
     def __init__(self) -> None:
         self.intended: PlaceOrder | None = None
         self.refused = False
         self._said: OrderUpdated | None = None
         self._seen: set[OrderUpdated] = set()
+        self._ids: dict[str, tuple[int, int]] = {}
         self._filled = ZERO
         self._last_fill: Fill | None = None
 
@@ -76,6 +77,10 @@ class OrderRow:
         """Fold one word of the venue in; the same word again changes nothing."""
         if said in self._seen:
             return
+        if said.type.conditional and said.order_id:
+            at_ns = said.event_ns
+            last_ns, first_ns = self._ids.get(said.order_id, (at_ns, at_ns))
+            self._ids[said.order_id] = max(last_ns, at_ns), min(first_ns, at_ns)
         self._said = said if self._said is None else merge(self._said, said)
         if self._said.status.open:
             self._seen.add(said)
@@ -103,6 +108,9 @@ class OrderRow:
         """
         order = self._said if self._said is not None else self._from_fills()
         fill = self._last_fill
+        if order is not None and order.type.conditional and len(self._ids) > 1:
+            # Both ids may be told of at the instant it fires: the one heard of later is the newer.
+            order = evolve(order, order_id=max(self._ids, key=self._ids.__getitem__))
         if order is None or fill is None:
             return order
         if order.type.conditional and fill.order_id != order.order_id:

@@ -169,6 +169,14 @@ def test_a_conditional_order_is_one_row_under_the_plain_order_it_turned_into() -
     assert (row["type"], row["order_id"], row["status"]) == ("stop_market", "1234", "filled")
 
 
+def test_the_plain_orders_id_stays_when_both_are_told_of_at_the_instant_it_fires() -> None:
+    waiting = said(NEW, at=1, type=OrderType.STOP_MARKET, order_id="9")
+    firing = evolve(waiting, event_ns=5)
+    fired = evolve(firing, order_id="1234")
+    for records in ((waiting, firing, fired), (waiting, fired, firing), (fired, firing, waiting)):
+        assert only_order(*records)["order_id"] == "1234"
+
+
 def test_a_fill_names_the_plain_order_even_when_an_older_word_comes_last() -> None:
     waiting = said(NEW, at=1, type=OrderType.STOP_MARKET, order_id="9", trigger_price=D("90"))
     done = fill(1, "2", client_order_id=waiting.client_order_id, order_id="1234")
