@@ -1,4 +1,4 @@
-"""Order diff: from the orders that are there to the orders that should be, with the fewest calls."""
+"""Order diff: from the orders that are there to those that should be, with the fewest calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import frozen
 from core.messages import PositionSide, Purpose, Side
 from core.orders import Order
 
-__all__ = ["Difference", "Slot", "diff"]
+__all__ = ["Asked", "Difference", "Slot", "diff"]
 
 
 @frozen(slots=True)
@@ -25,8 +25,16 @@ class Slot:
 
 
 @frozen(slots=True)
+class Asked:
+    """An amendment that was asked for: the slot it fills and the order's new total quantity."""
+
+    slot: Slot
+    quantity: Decimal
+
+
+@frozen(slots=True)
 class Difference:
-    """What to place, move and cancel; `waiting` when something asked for is still on its way."""
+    """What to place, move and cancel; `waiting` when a later look may find more to do."""
 
     place: tuple[Slot, ...]
     amend: tuple[tuple[Order, Slot], ...]
@@ -37,34 +45,32 @@ class Difference:
 def diff(
     orders: Sequence[Order],
     sent: Iterable[Slot],
-    amended: Mapping[str, Slot],
+    amended: Mapping[str, Asked],
     cancelled: Collection[str],
     wanted: Sequence[Slot],
-    keep: Callable[[Decimal, Decimal], bool],
     *,
+    keep: Callable[[Decimal, Decimal], bool],
     may_place: Callable[[Slot], bool],
+    room: Decimal,
     single: bool,
 ) -> Difference:
-    """Compare one group of orders with the slots wanted for it.
+    """Compare one group of orders with the slots wanted for it, each price at most once.
 
     `keep(price, remaining)` tells whether an order may stay. What was asked for counts as done, so
-    nothing is asked twice. `single`: the group holds one order, so nothing new while one is there
-    or on its way.
+    nothing is asked twice. New orders take up `room` (quantity); one is left out when more than
+    half of it would not fit. `single`: the group holds one order, so nothing new while one is
+    there or on its way.
     """
-    on_the_way = list(sent)
-    taken = {slot.price for slot in on_the_way}
-    waiting = bool(on_the_way)
+    taken = {slot.price for slot in sent}
+    waiting = bool(taken)
     movable: list[Order] = []
     for order in orders:
-        target = amended.get(order.id)
-        price = target.price if target else order.price
-        remaining = target.quantity if target else order.remaining
-        if order.cancel_requested or order.id in cancelled:
-            waiting = True
+        price, remaining, moving = _expected(order, amended.get(order.id))
+        leaving = order.cancel_requested or order.id in cancelled
+        first = not taken if single else price not in taken
+        if not leaving and first and keep(price, remaining):
             taken.add(price)
-        elif keep(price, remaining):
-            taken.add(price)
-        elif target or order.amending or not order.state.at_venue:
+        elif leaving or moving:
             waiting = True
             taken.add(price)
         else:
@@ -73,11 +79,24 @@ def diff(
     if single and taken:
         missing = []
     placeable = [slot for slot in missing if may_place(slot)]
-    amend = tuple(zip(movable, placeable, strict=False))
+    place = []
+    for slot in placeable[len(movable) :]:
+        if room * 2 >= slot.quantity:
+            place.append(slot)
+            room -= slot.quantity
     return Difference(
-        place=tuple(placeable[len(movable) :]),
-        amend=amend,
+        place=tuple(place),
+        amend=tuple(zip(movable, placeable, strict=False)),
         # An order whose new place is blocked for now stays where it is.
         cancel=tuple(movable[len(missing) :]),
         waiting=waiting or len(placeable) < len(missing),
     )
+
+
+def _expected(order: Order, asked: Asked | None) -> tuple[Decimal, Decimal, bool]:
+    """Return price and remaining quantity as they will be, and whether the order is on its way."""
+    if asked is not None:
+        return asked.slot.price, asked.quantity - order.filled, True
+    if order.amending is not None:
+        return order.amending.price, order.amending.quantity - order.filled, True
+    return order.price, order.remaining, not order.state.at_venue
