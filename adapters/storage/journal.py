@@ -146,15 +146,14 @@ class SqliteJournal(JournalReader):
                 connection.executemany(_INSERT, rows)
                 connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError) as error:
-            with suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            self._recover(error)
             raise explain(error, self.path) from error
         self._head = head
 
     def close(self) -> None:
         """Move everything into the one file and close it; idempotent."""
         with suppress(sqlite3.Error):  # a checkpoint is tidiness: the records are safe in the log
+            self._connection.execute("PRAGMA busy_timeout = 0")  # a reader need not be waited for
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
@@ -177,6 +176,18 @@ class SqliteJournal(JournalReader):
             head = Head(row[0], row[8])
             rows.append(row)
         return rows, head
+
+    def _recover(self, error: Exception) -> None:
+        """Leave nothing half written, and go on behind what another writer appended.
+
+        A hung journal actor that wakes after its successor opened the file is such a writer. Rows
+        that do not follow ours in the chain are not gone on from: every append fails then.
+        """
+        with suppress(sqlite3.Error, JournalError):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.IntegrityError):
+                self._head = verify_chain(self._connection, after=self._head)
 
     def _check_file(self) -> None:
         """Refuse to write into a file that was deleted or replaced: SQLite would not notice."""

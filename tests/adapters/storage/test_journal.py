@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -244,6 +245,9 @@ def test_a_second_writer_is_noticed_and_forks_nothing(path: Path, journal: Sqlit
         journal.append([note("ours")])
     other.close()
     assert texts(journal) == ["theirs"]
+    journal.append([note("ours")])
+    assert texts(journal) == ["theirs", "ours"]
+    assert journal.verify().sequence == 2
 
 
 def test_every_append_that_returned_survives_kill_9(tmp_path: Path) -> None:
@@ -279,6 +283,31 @@ while True:
     reopened.append([note("after")])
     assert reopened.verify().sequence == len(found) + 1
     reopened.close()
+
+
+def test_rows_that_break_the_chain_are_never_gone_on_from(
+    path: Path, journal: SqliteJournal
+) -> None:
+    journal.append([note("a")])
+    forged = (2, 1, "HostStopped", "", "", "", "", '{"reason":"forged"}', bytes(32))
+    raw(path).execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", forged)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="another program wrote"):
+            journal.append([note("b")])
+    with pytest.raises(JournalError, match="record 2 was changed"):
+        journal.verify()
+
+
+def test_closing_waits_for_no_reader(path: Path, journal: SqliteJournal) -> None:
+    journal.append([note(str(number)) for number in range(10)])
+    reader = raw(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM journal").fetchone()
+    began = time.monotonic()
+    journal.close()
+    assert time.monotonic() - began < 1.0
+    reader.close()
+    assert JournalReader(path).verify().sequence == 10
 
 
 # Tampering
