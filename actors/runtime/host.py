@@ -246,6 +246,13 @@ class Host:
             seat.state = "stopping"
         seat.mailbox.put_control(Stop(generation, reason))
 
+    def dismiss(self, by: Context, name: str) -> None:
+        """Close a child that is not to come back, unless `by` is fenced itself."""
+        with self.tree:
+            if by.fenced:
+                return
+        self.close(name)
+
     def close(self, name: str) -> None:
         """Refuse what is sent to this address and all below it from now on, and what waits."""
         seat = self.seats[name]

@@ -164,8 +164,6 @@ class Supervisor(Actor):
         if self.closing is None:
             self._emit(ChildDied(died.name, died.generation, died.reason, died.cause, died.poison))
         if expected:
-            if child in self.to_stop:
-                self.to_stop.remove(child)
             if child.spec.restart == "temporary":
                 self._dismiss(child)
         elif child.spec.restart == "permanent" or (
@@ -179,7 +177,7 @@ class Supervisor(Actor):
         child.enter("gone")
         if child in self.to_start:
             self.to_start.remove(child)
-        self.host.close(child.spec.name)
+        self.host.dismiss(self.context, child.spec.name)
 
     def _restart(self, child: Child, died: Died) -> None:
         now_ns = self.monotonic_ns()

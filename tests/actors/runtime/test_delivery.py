@@ -128,18 +128,25 @@ def test_overflow_fails_the_reader_and_is_never_silent(
 
 
 def test_a_reader_that_inherits_a_full_mailbox_gets_its_chance(journal: Journal) -> None:
+    def start(actor: Probe) -> None:
+        if actor.generation == 2:
+            actor.tell("a", "while it has not read anything")
+        actor.ready()
+
     runtime = probes.step(journal)
-    with probes.running(runtime, probes.tree(probe("a", journal, mailbox_limit=3))):
+    spec = probes.tree(ChildSpec("a", lambda: Probe(journal, start), mailbox_limit=3))
+    with probes.running(runtime, spec):
         runtime.hang("a")
         for number in range(5):  # one hangs, three wait, one overflows
             runtime.tell("a", number)
             runtime.run_until_idle()
         runtime.tell("a", "while nobody sits there")
+        runtime.run_for(SECOND_NS)
         assert [entry[3] for entry in journal.of("dead") if entry[1] == "full"] == [
             4,
             "while nobody sits there",
+            "while it has not read anything",
         ]
-        runtime.run_for(SECOND_NS)
         assert [entry[2:] for entry in journal.of("got")] == [(2, 1), (2, 2), (2, 3)]
 
 

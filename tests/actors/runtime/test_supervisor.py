@@ -263,6 +263,73 @@ def test_a_failure_further_left_widens_a_restart_that_is_under_way(journal: Jour
         ]
 
 
+def test_a_second_failure_begins_the_wait_of_the_whole_sequence_anew(journal: Journal) -> None:
+    runtime = probes.step(journal)
+    spec = probes.tree(
+        child("a", journal),
+        child("b", journal),
+        strategy="rest_for_one",
+        backoff_initial_s=1.0,
+        backoff_max_s=1.0,
+    )
+    with probes.running(runtime, spec):
+        runtime.tell("b", probes.crash(ValueError("boom")))
+        runtime.run_for(SECOND_NS // 2)
+        runtime.tell("a", probes.crash(ValueError("boom")))
+        runtime.run_for(SECOND_NS * 9 // 10)
+        assert names(journal, "starting") == ["a", "b"]
+        runtime.run_for(SECOND_NS // 10)
+        assert names(journal, "starting") == ["a", "b", "a", "b"]
+
+
+def test_a_report_from_before_its_own_restart_means_nothing_to_a_supervisor(
+    journal: Journal,
+) -> None:
+    runtime = probes.step(journal)
+    inner = attrs.evolve(probes.tree(child("a", journal), child("b", journal)), name="inner")
+    with probes.running(runtime, probes.tree(inner)):
+        runtime.hang("inner")
+        runtime.kill("a", ValueError("its end is the message that hangs"))
+        runtime.run_until_idle()
+        runtime.kill("b", ValueError("its end waits for the next supervisor"))
+        runtime.run_for(60 * SECOND_NS)
+        assert [row.generation for row in runtime.statistics()] == [1, 2, 2, 2]
+        assert {row.state for row in runtime.statistics()} == {"running"}
+
+
+def test_a_fenced_supervisor_neither_starts_nor_dismisses_anyone(journal: Journal) -> None:
+    runtime = probes.step(journal)
+    inner = attrs.evolve(
+        probes.tree(
+            child("a", journal, restart="temporary"),
+            child("b", journal),
+        ),
+        name="inner",
+    )
+    runtime.start(probes.tree(inner))
+    assert runtime.run_until(lambda: runtime.seats["a"].state == "running")
+    runtime.hang("inner")  # with the report in hand upon which it would start b
+    runtime.run_for(60 * SECOND_NS)
+    assert [entry[1:] for entry in journal.of("starting")] == [("a", 1), ("a", 2), ("b", 1)]
+    zombie = next(context for context in runtime._stuck if context.name == "inner")
+    assert runtime.wake("inner") == 1
+    runtime.dismiss(zombie, "a")
+    runtime.run_for(60 * SECOND_NS)
+    assert [entry[1:] for entry in journal.of("starting")] == [("a", 1), ("a", 2), ("b", 1)]
+    assert runtime.ask("a", probes.who, 1) == ("a", 2)
+
+
+def test_an_order_for_an_earlier_incarnation_does_not_reach_the_next(journal: Journal) -> None:
+    runtime = probes.step(journal)
+    with probes.running(runtime, probes.tree(child("a", journal, busy_deadline_s=1.0))):
+        runtime.hang("a")
+        runtime.tell("a", "hangs")
+        runtime.run_until_idle()
+        runtime.kill("a", ValueError("for generation 1"))
+        runtime.run_for(10 * SECOND_NS)
+        assert runtime.ask("a", probes.who, 1) == ("a", 2)
+
+
 def test_a_child_that_does_not_stop_in_time_is_abandoned_and_named(journal: Journal) -> None:
     runtime = probes.step(journal)
     runtime.start(probes.tree(child("a", journal), child("b", journal, shutdown_within_s=2.0)))

@@ -151,6 +151,20 @@ def test_a_timer_that_was_in_line_when_its_actor_died_is_not_handed_on(journal: 
     assert got(journal) == []
 
 
+def test_timers_of_the_dead_leave_the_heap(journal: Journal) -> None:
+    def start(actor: Probe) -> None:
+        if actor.generation == 1:
+            actor.every(SECOND_NS, "tick")
+        actor.ready()
+
+    runtime = probes.step(journal)
+    ready(runtime, one(journal, start))
+    runtime.tell("a", probes.crash(ValueError("boom")))
+    runtime.run_for(60 * SECOND_NS)
+    assert runtime.timers.next_due_ns() is None
+    assert len(runtime.timers) == 0
+
+
 def test_timers_come_on_threads_too(journal: Journal) -> None:
     timers: list[Timer] = []
 
