@@ -75,7 +75,7 @@ class _Host:
         self.stop_reason = "stopped by an operator"
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
-            on_log=lambda level, actor, text, error: log.log(level, actor, text, exception=error),
+            on_log=self._runtime_says,
             on_dead_letter=self._dead_letter,
         )
 
@@ -142,6 +142,11 @@ class _Host:
             names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
         )
         return cast("dict[str, Any]", answer)
+
+    def _runtime_says(self, level: str, actor: str, text: str, error: BaseException | None) -> None:
+        # Orderly starts and ends of single actors are for the log file at level debug.
+        known = {"INFO": "debug"}.get(level, level.lower())
+        self.log.log(known, actor, text, exception=error)
 
     def _dead_letter(self, reason: str, to: str, message: object) -> None:
         kind = type(message).__name__

@@ -106,8 +106,8 @@ class OperationsActor(Actor):
             "open_orders": sum(report.open_orders for report in reports),
             "unresolved_orders": sum(report.unresolved for report in reports),
             "fills": sum(report.fills for report in reports),
-            "equity": figure(combine(lambda held, pnl: held + pnl, self._wallet(), open_pnl)),
-            "unrealised_pnl": figure(open_pnl),
+            "equity": figure(combine(_cents, combine(_sum, self._wallet(), open_pnl))),
+            "unrealised_pnl": figure(combine(_cents, open_pnl)),
             "realised_pnl": figure(made),
             "limits": self._limits(),
             "paused": dict(self.risk.paused) if self.risk else {},
@@ -198,6 +198,14 @@ class OperationsActor(Actor):
         if missing:
             return Unknown(f"the wallet at {missing[0]} was not read yet")
         return sum((report.wallet for report in self.wallets.values()), ZERO)
+
+
+def _sum(wallet: Decimal, pnl: Decimal) -> Decimal:
+    return wallet + pnl
+
+
+def _cents(value: Decimal) -> Decimal:
+    return round(value, 8)
 
 
 def _made(report: SymbolReport) -> Decimal:

@@ -63,44 +63,43 @@ class Parts:
 
 
 def tree(config: Config, parts: Parts) -> SupervisorSpec:
-    """Build the host: journal, operations and risk first, then each venue, its symbols last.
+    """Build the host: what people see beside what trades, so that neither takes the other along.
 
-    Rest-for-one: what stands further right builds on what stands left of it, so it goes down and
-    comes up with it. The parts of one symbol are their own tree: what happens to one symbol does
-    not touch another.
+    What trades is rest-for-one, journal and risk first, then each venue, its symbols last: what
+    stands further right builds on what stands left of it, so it goes down and comes up with it.
+    The parts of one symbol are a tree of their own: what happens to it does not touch another.
     """
     keys = [key for bot in config.bots for key in _keys(bot)]
     lanes = [lane for venue in parts.venues for lane in _lanes(config, venue)]
-    children: list[ChildSpec | SupervisorSpec] = [
-        _child(config, names.JOURNAL, lambda: JournalActor(parts.open_journal, parts.log)),
-        _child(
-            config,
-            names.OPERATIONS,
-            lambda: OperationsActor(
-                config.mode,
-                {venue.name: venue.endpoints for venue in parts.venues},
-                parts.statistics,
-                parts.display,
-                config.console.refresh_ms * _NS_MS,
-                parts.log,
-            ),
+    operations = _child(
+        config,
+        names.OPERATIONS,
+        lambda: OperationsActor(
+            config.mode,
+            {venue.name: venue.endpoints for venue in parts.venues},
+            parts.statistics,
+            parts.display,
+            config.console.refresh_ms * _NS_MS,
+            parts.log,
         ),
-        _child(
-            config,
-            names.RISK,
-            lambda: RiskActor(
-                config.risk.limits(),
-                config.market.stale_after_ms * _NS_MS,
-                int(config.execution.entry_cancel_timeout_s * _NS_S),
-                keys,
-                lanes,
-                lambda: last_halt(parts.records),
-                parts.log,
-            ),
+    )
+    journal = _child(config, names.JOURNAL, lambda: JournalActor(parts.open_journal, parts.log))
+    risk = _child(
+        config,
+        names.RISK,
+        lambda: RiskActor(
+            config.risk.limits(),
+            config.market.stale_after_ms * _NS_MS,
+            int(config.execution.entry_cancel_timeout_s * _NS_S),
+            keys,
+            lanes,
+            lambda: last_halt(parts.records),
+            parts.log,
         ),
-    ]
-    children += [_venue(config, parts, venue) for venue in parts.venues]
-    return _supervisor(config, "host", children, "rest_for_one")
+    )
+    venues = [_venue(config, parts, venue) for venue in parts.venues]
+    trading = _supervisor(config, "trading", [journal, risk, *venues], "rest_for_one")
+    return _supervisor(config, "host", [operations, trading], "one_for_one")
 
 
 def last_halt(records: Records) -> Halt:

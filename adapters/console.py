@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console, Group
@@ -42,17 +42,40 @@ def positions_line(status: Mapping[str, Any]) -> str:
     return "positions: " + ("; ".join(held) if held else "none")
 
 
+class _Screen(Console):
+    """A console whose reader may leave: what is printed then is lost, and nothing else."""
+
+    gone = False
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+    def say(self, text: str) -> None:
+        """Print one line as it is."""
+        self.guard(lambda: self.print(text, markup=False, highlight=False, soft_wrap=True))
+
+    def guard(self, draw: Callable[[], object]) -> None:
+        """Draw, unless the reader left. A closed terminal is no reason to stop trading."""
+        if self.gone:
+            return
+        try:
+            draw()
+        except (OSError, ValueError):
+            self.gone = True
+            self.quiet = True
+
+
 class LinesDisplay:
     """For pipes and files: the figures every tenth time, and whenever the state changes."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
+    def __init__(self, screen: _Screen | None = None) -> None:
+        self._screen = screen or _Screen(highlight=False, soft_wrap=True)
         self._shown = 0
         self._state = ""
 
     def line(self, text: str) -> None:
         """Print one log line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._screen.say(text)
 
     def show(self, status: Mapping[str, Any]) -> None:
         """Print the figures when it is time for them."""
@@ -70,29 +93,32 @@ class LinesDisplay:
 class TableDisplay:
     """For a terminal: a compact table that stays at the bottom, log lines above it."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+    def __init__(self, screen: _Screen | None = None) -> None:
+        self._screen = screen or _Screen(highlight=False)
+        self._live = Live(console=self._screen, auto_refresh=False, transient=False)
         self._lock = threading.Lock()
         self._open = False
 
     def line(self, text: str) -> None:
         """Print one log line above the table."""
-        self._console.print(text, markup=False, highlight=False)
+        self._screen.say(text)
 
     def show(self, status: Mapping[str, Any]) -> None:
         """Draw the table anew."""
         with self._lock:
-            if not self._open:
-                self._live.start()
-                self._open = True
-            self._live.update(_drawing(status), refresh=True)
+            self._screen.guard(lambda: self._draw(_drawing(status)))
+
+    def _draw(self, drawing: Group) -> None:
+        if not self._open:
+            self._live.start()
+            self._open = True
+        self._live.update(drawing, refresh=True)
 
     def close(self) -> None:
         """Leave the last table on the screen."""
         with self._lock:
             if self._open:
-                self._live.stop()
+                self._screen.guard(self._live.stop)
                 self._open = False
 
 
