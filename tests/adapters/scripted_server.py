@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Lock, Semaphore, Thread
 
 from attrs import field, frozen
@@ -54,6 +54,8 @@ class ScriptedServer:
 
     def close(self) -> None:
         self._released.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             for connection in self._sockets:
