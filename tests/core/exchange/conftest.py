@@ -64,7 +64,7 @@ BRACKETS = (
 class Rig:
     """One exchange, a clock that moves a millisecond a call, and short words for orders."""
 
-    def __init__(self, *, balance: str = "10000", seed: int = 1, instruments=None, **settings):
+    def __init__(self, *, balance: str = "1000", seed: int = 1, instruments=None, **settings):
         self.now_ns = 1_000 * MS
         instruments = instruments or [INSTRUMENT]
         self.exchange = Exchange(

@@ -24,7 +24,7 @@ def test_taker_fee_is_notional_times_rate_and_leaves_the_wallet(rig):
     rig.buy("2")
     fee = D("100.1") * 2 * D("0.0005")
     assert rig.fills()[0].fee == fee
-    assert rig.wallet() == 10_000 - fee
+    assert rig.wallet() == 1_000 - fee
 
 
 def test_each_fill_is_followed_by_its_account_change(rig, executions):
