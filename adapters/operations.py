@@ -10,7 +10,7 @@ import requests
 from rich.console import Console
 
 from adapters.operations_socket import HostSilent, OperationsServer, ask
-from adapters.show import show_ledger, show_status
+from adapters.show import console, show_ledger, show_status
 from adapters.storage.journal import JournalReader
 from core.books import FOLDED, Books
 from core.config import Config
@@ -54,7 +54,7 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
     if json:
         _print_json(answer)
     else:
-        show_status(Console(), answer)
+        show_status(console(), answer)
     return code
 
 
@@ -75,7 +75,7 @@ def ledger(config: Config, *, exchange: bool, json: bool) -> int:
     if json:
         _print_json(truth)
     else:
-        show_ledger(Console(), truth)
+        show_ledger(console(), truth)
     return 0
 
 

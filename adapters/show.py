@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from adapters.logs import printable
 
-__all__ = ["show_ledger", "show_status"]
+__all__ = ["console", "show_ledger", "show_status"]
 
 Row = dict[str, Any]
 
+_WIDTH_OF_A_FILE = 160
 _ORDERS = (
-    "client_order_id", "order_id", "symbol", "side", "position_side", "type", "status", "price",
-    "quantity", "filled",
+    "client_order_id", "order_id", "symbol", "order", "type", "status", "price", "quantity",
+    "filled",
 )  # fmt: skip
 _FILLS = (
-    "time_ns", "symbol", "fill_id", "client_order_id", "side", "position_side", "price",
-    "quantity", "fee", "maker",
+    "time_ns", "client_order_id", "symbol", "order", "price", "quantity", "fee", "maker",
 )  # fmt: skip
-_POSITIONS = ("venue", "symbol", "position_side", "quantity", "entry_price")
+_POSITIONS = (
+    "symbol", "side", "quantity", "entry_price", "mark_price", "liquidation_price",
+    "unrealised_pnl",
+)  # fmt: skip
 _NUMBERS = frozenset(
     {"price", "quantity", "filled", "fee", "entry_price", "mark_price", "liquidation_price",
      "unrealised_pnl", "value", "limit", "headroom", "restarts", "mailbox", "oldest_ms",
      "clock_offset_ms", "wallet"}
 )  # fmt: skip
+_HEADS = {
+    "time_ns": "time (UTC)",
+    "client_order_id": "client order id",
+    "order_id": "order id",
+    "entry_price": "entry",
+    "mark_price": "mark",
+    "liquidation_price": "liquidation",
+    "unrealised_pnl": "unrealised",
+    "clock_offset_ms": "clock offset ms",
+    "oldest_ms": "oldest ms",
+    "waiting_for": "waiting for",
+}
 
 
-def show_status(console: Console, status: Row) -> None:
+def console() -> Console:
+    """Return the console for tables: as wide as the terminal, wide enough for ids in a file."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
+
+
+def show_status(out: Console, status: Row) -> None:
     """Draw the status: state and money first, then what needs a table."""
     reason = f" ({status['halt_reason']})" if status.get("halt_reason") else ""
     facts = {
         "mode": status.get("mode"),
         "state": status.get("state"),
-        "halt": f"{word(status.get('halt'))}{reason}",
+        "halt": f"{_word(status.get('halt'))}{reason}",
         "up": _seconds(status.get("uptime_s")),
         "equity": status.get("equity"),
         "unrealised PnL": status.get("unrealised_pnl"),
@@ -51,32 +73,62 @@ def show_status(console: Console, status: Row) -> None:
     for source, why in status.get("paused", {}).items():
         facts[f"paused by {source}"] = why
     if status.get("as_of_ns"):
-        facts["as of"] = _time(status["as_of_ns"])
+        facts["as of"] = f"{_time(status['as_of_ns'])} UTC, from the journal"
     grid = Table.grid(padding=(0, 2))
     for name, value in facts.items():
-        grid.add_row(f"[bold]{escape(name)}[/]", escape(word(value)))
-    console.print(grid)
+        grid.add_row(f"[bold]{escape(printable(name))}[/]", escape(_word(value)))
+    out.print(grid)
     venues = [{"venue": name, **row} for name, row in status.get("venues", {}).items()]
-    _table(console, "Venues", venues)
-    _table(console, "Positions", status.get("positions", ()))
-    _table(console, "Limits", status.get("limits", ()))
-    _table(console, "Actors", status.get("actors", ()))
+    _table(out, "Venues", venues)
+    _table(out, "Positions", status.get("positions", ()), _POSITIONS)
+    _table(out, "Limits", status.get("limits", ()))
+    _table(out, "Actors", status.get("actors", ()))
 
 
-def show_ledger(console: Console, ledger: Row) -> None:
+def show_ledger(out: Console, ledger: Row) -> None:
     """Draw a ledger: orders, fills, positions, balances."""
-    _table(console, "Orders", ledger["orders"], _ORDERS, empty="no orders")
-    _table(console, "Fills", ledger["fills"], _FILLS, empty="no fills")
-    _table(console, "Positions", ledger["positions"], _POSITIONS, empty="no open positions")
+    _table(out, "Orders", ledger["orders"], _ORDERS, empty="no orders")
+    _table(out, "Fills", ledger["fills"], _FILLS, empty="no fills")
+    _table(out, "Positions", ledger["positions"], _POSITIONS[:4], empty="no open positions")
     balances = [
         {"venue": venue, "asset": asset, **row}
         for venue, assets in ledger["balances"].items()
         for asset, row in assets.items()
     ]
-    _table(console, "Balances", balances, empty="no wallet whose opening balance is known")
+    _table(out, "Balances", balances, empty="no wallet whose opening balance is known")
 
 
-def word(value: object) -> str:
+def _table(
+    out: Console, title: str, rows: Sequence[Row], columns: Sequence[str] = (), empty: str = ""
+) -> None:
+    if not rows:
+        if empty:
+            out.print(empty)
+        return
+    columns = columns or list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for name in columns:
+        justify = "right" if name in _NUMBERS else "left"
+        table.add_column(_HEADS.get(name, name), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(name, row)) for name in columns))
+    out.print(table)
+
+
+def _cell(name: str, row: Row) -> str:
+    match name:
+        case "order":
+            return f"{_word(row['side'])} {_word(row['position_side'])}"
+        case "side":
+            return _word(row["position_side"])
+        case "symbol":
+            return f"{_word(row['venue'])}:{_word(row['symbol'])}"
+        case "time_ns":
+            return _time(row["time_ns"])
+    return _word(row[name]) if name in row else ""
+
+
+def _word(value: object) -> str:
     """Write a value for people: what is not known says so."""
     if value is None:
         return "unknown"
@@ -85,40 +137,8 @@ def word(value: object) -> str:
     return printable(str(value))
 
 
-def _table(
-    console: Console,
-    title: str,
-    rows: Sequence[Row],
-    columns: Sequence[str] = (),
-    empty: str = "",
-) -> None:
-    if not rows:
-        if empty:
-            console.print(empty)
-        return
-    columns = columns or list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(title=title, title_justify="left")
-    for name in columns:
-        right = name in _NUMBERS
-        table.add_column(
-            name.removesuffix("_ns").replace("_", " "),
-            justify="right" if right else "left",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(escape(_cell(name, row)) for name in columns))
-    console.print(table)
-
-
-def _cell(name: str, row: Row) -> str:
-    if name not in row:
-        return ""
-    value = row[name]
-    return _time(value) if name.endswith("_ns") and isinstance(value, int) else word(value)
-
-
 def _time(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%F %T UTC")
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%F %T")
 
 
 def _seconds(uptime_s: float | None) -> str | None:

@@ -169,7 +169,7 @@ def test_unknown_figures_are_shown_as_unknown(
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["equity", "unknown"] in lines
     assert ["halt", "reduce_only", "(daily", "loss)"] in lines
-    assert ["as", "of", "1970-01-01", "00:00:21", "UTC"] in lines
+    assert ["as", "of", "1970-01-01", "00:00:21", "UTC,", "from", "the", "journal"] in lines
 
 
 def test_a_running_hosts_own_answer_is_shown(
@@ -272,6 +272,8 @@ def test_the_ledger_is_shown_as_tables(traded: Config, capsys: pytest.CaptureFix
     for title in ("Orders", "Fills", "Positions", "Balances"):
         assert title in shown
     assert "9999.96" in shown
+    assert "h1-grid-BTCUSDT-10" in shown
+    assert "1970-01-01 00:00:20" in shown
 
 
 def test_a_venues_text_cannot_draw_on_the_terminal(
