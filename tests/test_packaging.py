@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TOPS = ("core", "actors", "adapters")
+PROVIDERS = packages_distributions()
 OPTIONAL = {"pyarrow"}
 """Imported where a user asks for it, with a clear error naming what to install."""
 UNSEEN = {"websockets", "diskcache"}
@@ -69,36 +70,48 @@ def test_the_files_that_the_packaging_names_exist():
         assert (ROOT / name).is_file()
 
 
-def test_every_third_party_import_is_a_declared_requirement():
-    named = re.findall(r"^([A-Za-z0-9_-]+)", settings()["options"]["install_requires"], re.M)
-    declared = {name.lower() for name in named}
-    providers = packages_distributions()
-    missing = {}
-    for file in [*shipped(), ROOT / "run.py"]:
+def required(section: str, key: str) -> set[str]:
+    text = settings()[section][key]
+    return {name.lower() for name in re.findall(r"^([A-Za-z0-9_-]+)", text, re.M)}
+
+
+def undeclared(files: list[Path], declared: set[str], own: set[str]) -> dict[str, str]:
+    """Map third-party modules that no requirement brings to the first file that imports them."""
+    missing: dict[str, str] = {}
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names = [node.module]
-            for name in names:
-                top = name.split(".")[0]
-                if top in sys.stdlib_module_names or top in (*TOPS, "run") or top in OPTIONAL:
-                    continue
-                wanted = {provider.lower() for provider in providers.get(top, [top])}
+            for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - own:
+                wanted = {provider.lower() for provider in PROVIDERS.get(top, [top])}
                 if not wanted & declared:
                     missing.setdefault(top, str(file.relative_to(ROOT)))
+    return missing
 
-    assert missing == {}
+
+def test_every_third_party_import_is_a_declared_requirement():
+    declared = required("options", "install_requires")
+
+    assert undeclared([*shipped(), ROOT / "run.py"], declared, {*TOPS, "run"} | OPTIONAL) == {}
+
+
+def test_every_third_party_import_of_a_test_is_declared_too():
+    declared = required("options", "install_requires") | required("options.extras_require", "test")
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    beside = {file.stem for file in files}
+
+    assert undeclared(files, declared, {*TOPS, "run", "tests"} | beside) == {}
 
 
 def test_every_requirement_is_imported():
     code = "\n".join(file.read_text() for file in [*shipped(), ROOT / "run.py"])
     tops = set(re.findall(r"^\s*(?:from|import) ([a-z_0-9]+)", code, re.M))
-    used = {name.lower() for top in tops for name in packages_distributions().get(top, [])}
-    named = re.findall(r"^([A-Za-z0-9_-]+)", settings()["options"]["install_requires"], re.M)
+    used = {name.lower() for top in tops for name in PROVIDERS.get(top, [])}
 
-    assert {name.lower() for name in named} - used == UNSEEN
+    assert required("options", "install_requires") - used == UNSEEN
 
 
 def test_the_tools_look_at_all_that_ships():
