@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.venues.binance_usdm.emulator.faults import Fault, Faults
 
-__all__ = ["Connection", "Hub", "route_of"]
+__all__ = ["Connection", "Hub", "carries"]
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -16,12 +16,16 @@ QUEUE_LIMIT = 4_000
 _PUBLIC = ("bookTicker", "depth", "rpiDepth")
 
 
-def route_of(stream: str) -> str:
-    """Return which route carries a market stream. Source: fact sheet §1."""
-    if stream == "!bookTicker":
-        return "public"
+def carries(route: str, stream: str) -> bool:
+    """Return whether a route carries a market stream. Source: fact sheet §1.
+
+    The undocumented raw trades are asked for on both routes by the clients in use.
+    """
     kind = stream.partition("@")[2]
-    return "public" if kind.startswith(_PUBLIC) else "market"
+    if kind == "trade":
+        return route != "private"
+    public = stream == "!bookTicker" or kind.startswith(_PUBLIC)
+    return route == ("public" if public else "market")
 
 
 class Connection:
@@ -115,8 +119,7 @@ class Hub:
         readers = self._by_stream.get(stream)
         if not readers:
             return
-        route = route_of(stream)
-        to = [reader for reader in readers if reader.route == route]
+        to = [reader for reader in readers if carries(reader.route, stream)]
         if to:
             self._strike(to, stream, stream, payload, symbol)
 

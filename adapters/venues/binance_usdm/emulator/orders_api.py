@@ -46,6 +46,7 @@ _MAX_BATCH = 5
 _MAX_CANCEL_BATCH = 10
 _MS = 1_000_000
 _WEEK_MS = 7 * 86_400_000
+_BATCH = msgspec.json.Decoder(list[dict[str, Any]], float_hook=str)
 _STP_MODES = {mode: mode for mode in ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")}
 
 
@@ -378,7 +379,7 @@ def _amendments(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
 def _batch(p: Parameters) -> list[Parameters]:
     text = p.need("batchOrders")
     try:
-        rows = msgspec.json.decode(text, type=list[dict[str, Any]])
+        rows = _BATCH.decode(text)
     except msgspec.DecodeError:
         raise invalid_value("batchOrders") from None
     if not 1 <= len(rows) <= _MAX_BATCH:
