@@ -9,7 +9,7 @@ from attrs import frozen
 
 from core.instruments import Instrument
 from core.messages import PositionSide, Side
-from core.money import ceil_to_step
+from core.money import ceil_to_step, floor_to_step
 from core.orders import Order, State
 from core.positions import Position
 
@@ -50,11 +50,14 @@ def wanted_stop(position: Position, instrument: Instrument, distance_bps: Decima
     long = position.quantity > 0
     step = position.entry_price * distance_bps / _BPS
     trigger = instrument.nearest_price(position.entry_price + (-step if long else step))
+    tick = instrument.tick_size
+    lowest = max(ceil_to_step(instrument.min_price, tick), tick)
+    highest = floor_to_step(instrument.max_price, tick)
     return Stop(
         Side.SELL if long else Side.BUY,
         position.side,
         abs(position.quantity),
-        min(max(trigger, _lowest(instrument)), instrument.max_price),
+        min(max(trigger, lowest), highest),
     )
 
 
@@ -78,10 +81,6 @@ def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
         return Plan(None, _cancellable([stop for stop in live if stop.id != keep]))
     unsettled = any(stop.state in (State.SUBMITTING, State.UNKNOWN) for stop in live)
     return Plan(None if unsettled else wanted, ())
-
-
-def _lowest(instrument: Instrument) -> Decimal:
-    return max(ceil_to_step(instrument.min_price, instrument.tick_size), instrument.tick_size)
 
 
 def _fits(stop: Order, wanted: Stop) -> bool:

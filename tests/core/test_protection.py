@@ -1,0 +1,208 @@
+"""Protection: a side is never left without its working stop by a plan."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from core.messages import PositionSide, Side
+from core.orders import Event, Order, State, advance, intend
+from core.positions import Position
+from core.protection import Plan, Stop, plan, wanted_stop
+from tests.core.samples import D, instrument, stop
+
+LONG = PositionSide.LONG
+
+
+def held(quantity: str, entry: str = "100", side: PositionSide = LONG) -> Position:
+    return Position(side, D(quantity), D(entry))
+
+
+def order(name: str, state: State, quantity: str = "1", trigger: str = "90") -> Order:
+    return evolve(intend(stop(name, quantity, trigger), 0), state=state)
+
+
+WANTED = Stop(Side.SELL, LONG, D(1), D(90))
+
+
+def test_a_flat_side_wants_no_stop() -> None:
+    assert wanted_stop(held("0"), instrument(), D(150)) is None
+
+
+def test_a_long_side_is_closed_below_its_entry_and_a_short_one_above() -> None:
+    below = wanted_stop(held("2"), instrument(), D(150))
+    above = wanted_stop(held("-2", side=PositionSide.SHORT), instrument(), D(150))
+    assert below == Stop(Side.SELL, LONG, D(2), D("98.5"))
+    assert above == Stop(Side.BUY, PositionSide.SHORT, D(2), D("101.5"))
+
+
+@given(
+    st.sampled_from([(LONG, "0.3"), (PositionSide.SHORT, "-0.3")]),
+    st.decimals("0.1", 1_000_000, places=3),
+    st.decimals(1, 20_000, places=1),
+)
+def test_the_trigger_is_always_a_price_that_the_venue_takes(
+    position: tuple[PositionSide, str], entry: D, distance_bps: D
+) -> None:
+    side, quantity = position
+    listed = instrument(min_price=D("0.25"), max_price=D("999999.95"))
+    found = wanted_stop(held(quantity, str(entry), side), listed, distance_bps)
+    assert found is not None
+    command = stop("s", quantity="0.3", side=found.side, position_side=side)
+    listed.check(evolve(command, trigger_price=found.trigger_price), entry)
+
+
+def test_a_side_without_any_stop_gets_one() -> None:
+    assert plan(WANTED, []) == Plan(WANTED, ())
+    ended = [order(state.value, state) for state in State if state.ended]
+    assert plan(WANTED, ended) == Plan(WANTED, ())
+
+
+def test_a_working_stop_that_fits_leaves_nothing_to_do() -> None:
+    assert plan(WANTED, [order("a", State.NEW)]).idle
+
+
+def test_nothing_is_placed_beside_a_stop_whose_fate_is_open() -> None:
+    for state in (State.SUBMITTING, State.UNKNOWN):
+        assert plan(WANTED, [order("a", state)]).idle
+        assert plan(WANTED, [order("old", State.NEW, "2"), order("a", state)]).idle
+
+
+def test_a_stop_that_does_not_fit_stays_until_the_new_one_works() -> None:
+    misfits = [
+        order("size", State.NEW, quantity="2"),
+        order("trigger", State.NEW, trigger="91"),
+        evolve(order("leaving", State.NEW), cancel_requested=True),
+    ]
+    for misfit in misfits:
+        assert plan(WANTED, [misfit]) == Plan(WANTED, ())
+    assert plan(WANTED, [*misfits, order("new", State.NEW)]) == Plan(None, ("size", "trigger"))
+
+
+def test_the_stop_of_the_other_direction_or_side_does_not_fit() -> None:
+    turned = Stop(Side.BUY, LONG, D(1), D(90))
+    assert plan(turned, [order("a", State.NEW)]) == Plan(turned, ())
+    other = evolve(WANTED, position_side=PositionSide.BOTH)
+    assert plan(other, [order("a", State.NEW)]) == Plan(other, ())
+
+
+def test_of_two_stops_that_fit_the_newer_stays() -> None:
+    both = [order("old", State.NEW), order("new", State.NEW)]
+    assert plan(WANTED, both) == Plan(None, ("old",))
+
+
+def test_a_stop_that_has_begun_to_fill_is_left_to_finish() -> None:
+    firing = evolve(order("a", State.PARTIALLY_FILLED, "2"), filled=D(1))
+    assert plan(WANTED, [firing]).idle
+    assert plan(WANTED, [firing, order("b", State.NEW)]).idle
+
+
+def test_a_flat_side_lets_go_of_every_stop_that_the_venue_holds() -> None:
+    stops = [
+        order("a", State.NEW),
+        evolve(order("firing", State.PARTIALLY_FILLED), filled=D("0.5")),
+        order("sent", State.SUBMITTING),
+        order("unknown", State.UNKNOWN),
+        evolve(order("leaving", State.NEW), cancel_requested=True),
+    ]
+    assert plan(None, stops) == Plan(None, ("a", "firing"))
+
+
+class Venue(RuleBasedStateMachine):
+    """One long side whose size moves while stops are acknowledged, lost, refused and cancelled."""
+
+    @initialize()
+    def open(self) -> None:
+        self.stops: dict[str, Order] = {}
+        self.quantity = 1
+        self.was_covered = False
+
+    def wanted(self) -> Stop | None:
+        return Stop(Side.SELL, LONG, D(self.quantity), D(90)) if self.quantity else None
+
+    def covered(self) -> bool:
+        """A stop works that is not on its way out."""
+        return any(s.state.at_venue and not s.cancel_requested for s in self.stops.values())
+
+    def look(self) -> Plan:
+        covered = self.covered()
+        todo = plan(self.wanted(), list(self.stops.values()))
+        if todo.place:
+            assert not self.pending(), "a second stop beside one whose fate is open"
+            name = f"stop{len(self.stops)}"
+            self.stops[name] = intend(stop(name, str(todo.place.quantity)), 0)
+        for name in todo.cancel:
+            assert self.stops[name].state.at_venue
+            self.stops[name] = evolve(self.stops[name], cancel_requested=True)
+        if todo.cancel and self.quantity:
+            kept = [s for s in self.stops.values() if s.state.at_venue and not s.cancel_requested]
+            assert [s.quantity for s in kept] == [D(self.quantity)]
+        if covered and self.quantity:
+            assert self.covered(), "the plan took the working stop away"
+        return todo
+
+    def pending(self) -> list[str]:
+        waiting = (State.SUBMITTING, State.UNKNOWN)
+        return [name for name, s in self.stops.items() if s.state in waiting]
+
+    def cancelling(self) -> list[str]:
+        live = self.stops.items()
+        return [n for n, s in live if s.cancel_requested and not s.state.ended]
+
+    def move(self, name: str, event: Event) -> None:
+        self.stops[name] = advance(self.stops[name], event, 0)
+
+    @rule(quantity=st.integers(0, 4))
+    def fills(self, quantity: int) -> None:
+        self.quantity = quantity
+        self.look()
+
+    @rule(data=st.data())
+    def acknowledged(self, data: st.DataObject) -> None:
+        if self.pending():
+            self.move(data.draw(st.sampled_from(self.pending())), Event.ACCEPTED)
+            self.look()
+
+    @rule(data=st.data(), event=st.sampled_from([Event.REJECTED, Event.OUTCOME_UNKNOWN]))
+    def refused_or_lost(self, data: st.DataObject, event: Event) -> None:
+        if self.pending():
+            self.move(data.draw(st.sampled_from(self.pending())), event)
+            self.look()
+
+    @rule(data=st.data())
+    def proven_gone(self, data: st.DataObject) -> None:
+        unknown = [n for n, s in self.stops.items() if s.state is State.UNKNOWN]
+        if unknown:
+            self.move(data.draw(st.sampled_from(unknown)), Event.PROVEN_GONE)
+            self.look()
+
+    @rule(data=st.data(), refused=st.booleans())
+    def cancel_answered(self, data: st.DataObject, refused: bool) -> None:
+        if self.cancelling():
+            name = data.draw(st.sampled_from(self.cancelling()))
+            if refused:
+                self.stops[name] = evolve(self.stops[name], cancel_requested=False)
+            else:
+                self.move(name, Event.CANCELLED)
+            self.look()
+
+    @rule()
+    def left_alone_it_ends_with_one_fitting_stop_or_none(self) -> None:
+        for _ in range(len(self.stops) + 4):
+            for name in self.pending():
+                self.move(name, Event.ACCEPTED)
+            for name in self.cancelling():
+                self.move(name, Event.CANCELLED)
+            self.look()
+        live = [s.quantity for s in self.stops.values() if not s.state.ended]
+        assert live == ([D(self.quantity)] if self.quantity else [])
+        assert self.look().idle
+
+    @invariant()
+    def at_most_one_stop_is_on_its_way(self) -> None:
+        assert len(self.pending()) <= 1
+
+
+TestAnyOrderOfAnswers = Venue.TestCase
