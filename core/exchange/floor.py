@@ -170,7 +170,7 @@ class Floor:
         self.next_amendment_id = 1
         self.events: list[ExchangeEvent] = []
         self.due: list[tuple[int, int, str, str, int]] = []
-        self.touched = Touched()
+        self.touched = Touched(symbols=dict.fromkeys(self.symbols))
         self.called_assets: set[str] = set()
         self._due_number = 0
 

@@ -327,14 +327,14 @@ def bars_market(
     spread_bps: Decimal = Decimal(1),
     funding: Iterable[FundingRate] = (),
 ) -> Iterator[MarketEvent]:
-    """Turn bars into a path of mark prices, trades, quotes and, when it is over, the bar itself.
+    """Turn bars into a path of marks, quotes, trades and, when it is over, the bar itself.
 
     Each bar goes open, the extreme on the other side of its close, the other extreme, close; each
     of the three legs has `points_per_leg` points (the open apart), which share time and volume
     evenly. Prints on the way down carry a buying aggressor and on the way up a selling one: a
     resting order fills when the path goes through its price and not when it only touches it. Quotes
     stand `spread_bps` apart (full spread, at least a tick). A bar without volume gives no trade and
-    no quote. `funding`, in time order, sets the running rate and the next settlement of the marks.
+    no quote, only its mark. `funding`, in time order, sets the running rate and the next settlement of the marks.
     """
     schedule = iter(funding)
     upcoming = next(schedule, None)
@@ -344,8 +344,9 @@ def bars_market(
             upcoming = next(schedule, None)
         rate = upcoming.rate if upcoming is not None else Decimal(0)
         next_ns = upcoming.time_ns if upcoming is not None else 0
-        yield MarkPrice(bar.key, bar.open, bar.open, rate, next_ns, bar.open_ns)
-        if bar.volume:
+        if not bar.volume:
+            yield MarkPrice(bar.key, bar.open, bar.open, rate, next_ns, bar.open_ns)
+        else:
             points = _path(bar, instrument, points_per_leg)
             share = instrument.round_quantity(bar.volume / len(points))
             share = max(share, instrument.lot_step)
@@ -355,6 +356,7 @@ def bars_market(
                 at_ns = bar.open_ns + place * spacing_ns
                 trade_id += 1
                 falling = price < before
+                yield MarkPrice(bar.key, price, price, rate, next_ns, at_ns)
                 yield _bar_quote(bar, instrument, price, share, spread_bps, trade_id, at_ns)
                 yield Trade(bar.key, trade_id, price, share, not falling, at_ns)
                 before = price

@@ -252,3 +252,9 @@ def instrument() -> Instrument:
 @pytest.fixture(name="executions")
 def executions_of():
     return executions
+
+
+@pytest.fixture(scope="session")
+def make_rig():
+    """Make rigs in property tests, which take no function-scoped fixtures."""
+    return Rig
