@@ -334,7 +334,8 @@ def bars_market(
     evenly. Prints on the way down carry a buying aggressor and on the way up a selling one: a
     resting order fills when the path goes through its price and not when it only touches it. Quotes
     stand `spread_bps` apart (full spread, at least a tick). A bar without volume gives no trade and
-    no quote, only its mark. `funding`, in time order, sets the running rate and the next settlement of the marks.
+    no quote, only its mark. `funding`, in time order, sets the running rate and the next
+    settlement of the marks.
     """
     schedule = iter(funding)
     upcoming = next(schedule, None)
