@@ -276,15 +276,24 @@ class Host:
             left = tuple(self.abandoned)
             self.conclude(Outcome(report.reason, "orderly" if orderly else "gave_up", left))
 
-    def conclude(self, outcome: Outcome) -> None:
-        """End the host, once."""
+    def cut_off(self, outcome: Outcome) -> Outcome:
+        """End the host at once, and fence all that still runs; return the outcome that counts."""
+        final = self.conclude(outcome)
+        context = self.seats[self.root].context
+        if context is not None:
+            self.retire(context, "stopped", outcome.reason)
+        return final
+
+    def conclude(self, outcome: Outcome) -> Outcome:
+        """End the host, once; return the outcome that counts: the first."""
         with self.tree:
             if self.outcome is not None:
-                return
+                return self.outcome
             self.outcome = outcome
         self.close(self.root)
         self.log("INFO", self.root, f"ended ({outcome.exit}): {outcome.reason}", None)
         self.concluded()
+        return outcome
 
     def request_stop(self, reason: str) -> None:
         """Ask the root supervisor to end the host in order."""

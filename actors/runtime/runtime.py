@@ -46,13 +46,7 @@ class Runtime(Host):
         held = [name for name, seat in self.seats.items() if seat.context is not None]
         left = tuple(self.abandoned + held)
         text = f"{reason}; not stopped within {timeout_s} s: {', '.join(left)}"
-        self.conclude(Outcome(text, "orderly", left))
-        context = self.seats[self.root].context
-        if context is not None:
-            self.retire(context, "stopped", text)
-        if self.outcome is None:
-            raise RuntimeError("the host ended without an outcome")
-        return self.outcome
+        return self.cut_off(Outcome(text, "orderly", left))
 
     def tell(self, name: str, message: object) -> None:
         """Send on the exact lane from any thread. Never raises, never blocks."""

@@ -262,7 +262,7 @@ class ThreadsRuntime(Runtime):
             service()
         except BaseException as error:  # noqa: BLE001 - a host without time or watch must not go on
             self.log("CRITICAL", "", f"the runtime's {service.__name__} failed", error)
-            self.conclude(Outcome(f"{service.__name__} failed: {error}", "gave_up"))
+            self.cut_off(Outcome(f"{service.__name__} failed: {error}", "gave_up"))
 
     def _keep_time(self) -> None:
         while not self._ended.is_set():

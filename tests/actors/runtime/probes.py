@@ -126,6 +126,13 @@ def running(runtime: Runtime, spec: SupervisorSpec) -> Iterator[Runtime]:
         runtime.stop("test over", PATIENCE_S)
 
 
+def thread_since(before: list[threading.Thread], name: str) -> threading.Thread:
+    """Return the thread of this name that was not there before."""
+    return next(
+        thread for thread in threading.enumerate() if thread.name == name and thread not in before
+    )
+
+
 def step(journal: Journal, seed: int = 1, **settings: object) -> StepRuntime:
     """Make a step runtime that reports to the journal."""
     hooks: dict[str, object] = {"on_log": journal.log, "on_dead_letter": journal.dead_letter}

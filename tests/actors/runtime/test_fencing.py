@@ -41,6 +41,7 @@ def zombie_work(
 
 def test_a_hung_thread_is_replaced_and_fenced(journal: Journal) -> None:
     release, done = threading.Event(), threading.Event()
+    before = threading.enumerate()
     spec = probes.tree(spec_of("a", journal, busy_deadline_s=0.1), spec_of("b", journal))
     with probes.running(probes.threads(journal), spec) as runtime:
         assert isinstance(runtime, ThreadsRuntime)
@@ -48,7 +49,7 @@ def test_a_hung_thread_is_replaced_and_fenced(journal: Journal) -> None:
         runtime.tell("a", "for the next one")
         journal.until_entry("got", "a", 2, "for the next one")
         assert runtime.zombies == ("a#1",)
-        zombie = next(thread for thread in threading.enumerate() if thread.name == "a#1")
+        zombie = probes.thread_since(before, "a#1")
 
         release.set()
         assert done.wait(probes.PATIENCE_S)

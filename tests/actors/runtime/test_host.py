@@ -183,10 +183,10 @@ def test_a_log_hook_that_fails_does_not_stop_the_supervision(
 def test_each_incarnation_is_a_registered_pykka_actor_on_a_daemon_thread(
     journal: Journal,
 ) -> None:
+    before = threading.enumerate()
     with probes.running(probes.threads(journal), probes.tree(child("a", journal))) as runtime:
         assert isinstance(runtime, ThreadsRuntime)
-        thread = next(thread for thread in threading.enumerate() if thread.name == "a#1")
-        assert thread.daemon
+        assert probes.thread_since(before, "a#1").daemon
         ref = runtime.pykka_ref("a")
         assert ref in pykka.ActorRegistry.get_all()
         ref.tell("through Pykka")
@@ -251,11 +251,15 @@ def test_a_host_whose_time_has_failed_gives_up(
         raise OSError("no clock")
 
     monkeypatch.setattr(runtime.timers, "fire_due", fail)
+    before = set(threading.enumerate())
     runtime.start(probes.tree(child("a", journal)))
     outcome = runtime.wait(probes.PATIENCE_S)
     assert outcome is not None
     assert outcome.exit == "gave_up"
     assert "no clock" in outcome.reason
+    for thread in set(threading.enumerate()) - before:
+        thread.join(probes.PATIENCE_S)
+        assert not thread.is_alive()
 
 
 def test_the_process_is_tuned_on_request() -> None:

@@ -289,9 +289,9 @@ def test_a_report_from_before_its_own_restart_means_nothing_to_a_supervisor(
     inner = attrs.evolve(probes.tree(child("a", journal), child("b", journal)), name="inner")
     with probes.running(runtime, probes.tree(inner)):
         runtime.hang("inner")
-        runtime.kill("a", ValueError("its end is the message that hangs"))
+        runtime.kill("b", ValueError("its end is the message that hangs"))
         runtime.run_until_idle()
-        runtime.kill("b", ValueError("its end waits for the next supervisor"))
+        runtime.kill("a", ValueError("its end waits for the next supervisor"))
         runtime.run_for(60 * SECOND_NS)
         assert [row.generation for row in runtime.statistics()] == [1, 2, 2, 2]
         assert {row.state for row in runtime.statistics()} == {"running"}
@@ -370,6 +370,17 @@ def test_an_exception_while_stopping_does_not_hold_up_the_others(
     assert names(journal, "stopping") == ["b", "a"]
     assert runtime.outcome is not None
     assert runtime.outcome.exit == "orderly"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_stop_that_crosses_a_crash_leaves_no_one_stopping(seed: int, journal: Journal) -> None:
+    runtime = probes.step(journal, seed)
+    runtime.start(probes.tree(child("a", journal), child("b", journal)))
+    assert runtime.wait_ready(1)
+    runtime.kill("a", ValueError("boom"))
+    runtime.kill("b", ValueError("boom"))
+    assert runtime.stop("enough", 60).exit == "orderly"
+    assert {row.state for row in runtime.statistics()} <= {"stopped", "failed"}
 
 
 def test_a_factory_that_makes_no_actor_is_a_failed_start(journal: Journal) -> None:

@@ -6,8 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+import attrs
+
 from actors.runtime import ChildSpec
-from actors.runtime.mailbox import Mailbox
+from actors.runtime.mailbox import Mailbox, ThreadsMailbox
 from actors.runtime.seat import Seat
 from actors.runtime.watch import look
 from tests.actors.runtime import probes
@@ -147,6 +149,75 @@ def test_a_message_that_slips_in_before_its_reader_sleeps_wakes_it(journal: Jour
     with probes.running(runtime, probes.tree(child("a", journal))):
         runtime.tell("a", arm)
         journal.until_entry("got", "a", 1, "slipped in")
+
+
+class GuardedLine(deque[object]):
+    """A line that notes, at each take, whether someone else could have revoked the lease."""
+
+    def __init__(self, could_revoke: Callable[[], bool]) -> None:
+        super().__init__()
+        self.could_revoke = could_revoke
+
+    def popleft(self) -> object:
+        free: list[bool] = []
+        other = threading.Thread(target=lambda: free.append(self.could_revoke()))
+        other.start()
+        other.join()
+        assert free == [False], "a message was taken outside the lease's lock"
+        return super().popleft()
+
+
+def test_a_reader_takes_each_message_under_the_lock_of_its_lease(journal: Journal) -> None:
+    runtime = probes.threads(journal)
+    make = runtime.make_mailbox
+
+    def could_revoke() -> bool:
+        context = runtime.seats["a"].context
+        assert context is not None
+        taken = context.turn.acquire(blocking=False)
+        if taken:
+            context.turn.release()
+        return taken
+
+    def make_guarded(bound: int, refuse: Callable[[str, object], None]) -> Mailbox:
+        mailbox = make(bound, refuse)
+        mailbox.queue = GuardedLine(could_revoke)
+        return mailbox
+
+    runtime.make_mailbox = make_guarded  # type: ignore[method-assign]
+    with probes.running(runtime, probes.tree(child("a", journal))):
+        for number in range(5):
+            runtime.tell("a", number)
+        journal.until_entry("got", "a", 1, 4)
+
+
+def test_a_writer_wakes_the_reader_of_the_moment(journal: Journal) -> None:
+    idle_when_read: list[bool] = []
+
+    class Spy(ThreadsMailbox):
+        @property
+        def alarm(self) -> threading.Lock:  # type: ignore[override]
+            idle_when_read.append(self.idle)
+            return threading.Lock()
+
+        @alarm.setter
+        def alarm(self, alarm: threading.Lock) -> None: ...
+
+    mailbox = Spy(1, journal.dead_letter)  # type: ignore[arg-type]
+    mailbox.idle = True
+    mailbox.put("wake up")
+    assert idle_when_read == [False], "else a reader that took over in between sleeps on"
+
+
+def test_the_thread_of_an_idle_actor_ends_with_its_supervisor(journal: Journal) -> None:
+    inner = attrs.evolve(probes.tree(child("a", journal)), name="inner")
+    before = threading.enumerate()
+    with probes.running(probes.threads(journal), probes.tree(inner)) as runtime:
+        idle = probes.thread_since(before, "a#1")
+        runtime.kill("inner", RuntimeError("a supervisor's own bug"))
+        idle.join(probes.PATIENCE_S)
+        assert not idle.is_alive()
+        journal.until_entry("starting", "a", 2)
 
 
 def test_many_threads_that_sleep_and_wake_lose_no_token(journal: Journal) -> None:
