@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,9 +63,7 @@ def test_market_data_is_coherent(venue: Any) -> None:
     assert book["bids"][0][0] < book["asks"][0][0]
     bars = venue.fetch_ohlcv(BTC, "5m", limit=300)
     assert len(bars) == 300
-    assert {later[0] - earlier[0] for earlier, later in zip(bars, bars[1:], strict=False)} == {
-        300_000
-    }
+    assert {later[0] - earlier[0] for earlier, later in itertools.pairwise(bars)} == {300_000}
     assert all(low <= min(o, c) <= max(o, c) <= high for _, o, high, low, c, _ in bars)
     assert venue.fetch_funding_rate(BTC)["fundingTimestamp"] > venue.milliseconds()
     assert venue.fetch_trades(BTC, limit=10)

@@ -113,10 +113,12 @@ class Candles:
         """Close the minutes that are over."""
         row = self._forming
         if row is None:
-            if not self._minutes[0]:
+            past, span_ms = self._minutes, _MINUTE_MS
+            if not past[0]:
+                past, span_ms = self._hours, _HOUR_MS
+            if not past[0]:
                 return
-            close = self._minutes[4][-1]
-            opened = self._minutes[0][-1] + _MINUTE_MS
+            close, opened = past[4][-1], past[0][-1] + span_ms
             row = self._forming = [opened, close, close, close, close, 0, 0, 0, 0, 0]
         missed = (now_ms - row[0]) // _MINUTE_MS
         if missed > _MAX_MINUTES:
