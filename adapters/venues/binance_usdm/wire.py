@@ -17,6 +17,7 @@ from core.secrets import Secret
 __all__ = ["Wire"]
 
 T = TypeVar("T")
+_ids = count(1)
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -48,7 +49,6 @@ class Wire:
         self._secret = secret
         self._recv_window = str(recv_window_ms)
         self._clock = clock
-        self._ids = count(1)
         self._lane = lane
         self._http = HttpLane(
             base_url,
@@ -150,7 +150,7 @@ class Wire:
         urgent: bool = False,
         write: bool = False,
     ) -> T:
-        request_id = request_id or f"{self._lane}-{next(self._ids)}"
+        request_id = request_id or f"{self._lane}-{next(_ids)}"
         self.budget.take(cost, urgent=urgent, request_id=request_id)
         unclear = OutcomeUnknown if write else RetryLater
         try:
