@@ -72,6 +72,8 @@ def show_status(out: Console, status: Row) -> None:
         facts["orders of unknown outcome"] = status["unresolved_orders"]
     for source, why in status.get("paused", {}).items():
         facts[f"paused by {source}"] = why
+    if status.get("state") == "stopped" and status.get("as_of_ns"):
+        facts["last stop"] = status.get("stop_reason") or "not in order: killed or crashed"
     if status.get("as_of_ns"):
         facts["as of"] = f"{_time(status['as_of_ns'])} UTC, from the journal"
     grid = Table.grid(padding=(0, 2))
@@ -108,8 +110,11 @@ def _table(
     columns = columns or list(dict.fromkeys(name for row in rows for name in row))
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for name in columns:
-        justify = "right" if name in _NUMBERS else "left"
-        table.add_column(_HEADS.get(name, name), justify=justify, overflow="fold")
+        table.add_column(
+            _HEADS.get(name, name),
+            justify="right" if name in _NUMBERS else "left",
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(escape(_cell(name, row)) for name in columns))
     out.print(table)

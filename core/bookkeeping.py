@@ -1,26 +1,13 @@
-"""One order's row and one symbol's account, for `core.books`."""
+"""One order's row in the books: our intent, the venue's words, and fills as evidence."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
-
 from attrs import evolve
 
-from core.messages import (
-    Fill,
-    OrderStatus,
-    OrderUpdated,
-    PlaceOrder,
-    PositionReported,
-    PositionSide,
-)
+from core.messages import Fill, OrderStatus, OrderUpdated, PlaceOrder
 from core.money import ZERO
-from core.positions import Position, apply_fill
-from core.records import SymbolOpened
 
-__all__ = ["OrderRow", "SymbolAccount", "merge"]
+__all__ = ["OrderRow", "merge"]
 
 
 def merge(known: OrderUpdated, said: OrderUpdated) -> OrderUpdated:
@@ -143,87 +130,3 @@ class OrderRow:
             trigger_price=command.trigger_price or ZERO,
             reduce_only=command.reduce_only,
         )
-
-
-class SymbolAccount:
-    """Fills of one symbol in the venue's order, and the positions and money they make.
-
-    A fill that comes late (out of its place) folds the symbol anew, because an average entry
-    price depends on the order of fills. Fills up to the opening are kept but not folded.
-    """
-
-    __slots__ = (
-        "_held",
-        "_margin_asset",
-        "_places",
-        "_since",
-        "fees",
-        "fills",
-        "realised",
-        "seen",
-        "sides",
-        "terms",
-    )
-
-    def __init__(self) -> None:
-        self.terms: SymbolOpened | None = None
-        self.fills: list[Fill] = []
-        self.seen: set[str] = set()
-        self.sides: dict[PositionSide, Position] = {}
-        self.realised = ZERO
-        self.fees: dict[str, Decimal] = {}
-        self._places: list[tuple[int, int]] = []
-        self._held: tuple[PositionReported, ...] = ()
-        self._since: Mapping[str, int] = {}
-        self._margin_asset = ""
-
-    def know(self, terms: SymbolOpened) -> None:
-        """Learn what the symbol settles in; the first word counts."""
-        if self.terms is None:
-            self.terms = terms
-            self._fold_all()
-
-    def reopen(
-        self, held: Iterable[PositionReported], since: Mapping[str, int], margin_asset: str
-    ) -> None:
-        """Start from `held`; per asset, what happened up to `since` ns is contained in it."""
-        self._held = tuple(held)
-        self._since = since
-        self._margin_asset = margin_asset
-        self._fold_all()
-
-    def take(self, fill: Fill) -> bool:
-        """Fold one fill in; False when it was known."""
-        if fill.fill_id in self.seen:
-            return False
-        self.seen.add(fill.fill_id)
-        place = (fill.time_ns, int(fill.fill_id) if fill.fill_id.isdecimal() else 0)
-        at = bisect_right(self._places, place)
-        self._places.insert(at, place)
-        self.fills.insert(at, fill)
-        if at == len(self.fills) - 1:
-            self._fold(fill)
-        else:
-            self._fold_all()
-        return True
-
-    def _fold_all(self) -> None:
-        self.realised = ZERO
-        self.fees = {}
-        self.sides = {
-            held.position_side: Position(held.position_side, held.quantity, held.entry_price)
-            for held in self._held
-        }
-        for fill in self.fills:
-            self._fold(fill)
-
-    def _fold(self, fill: Fill) -> None:
-        if fill.time_ns > self._since.get(fill.fee_asset, 0):
-            self.fees[fill.fee_asset] = self.fees.get(fill.fee_asset, ZERO) + fill.fee
-        margin_asset = self.terms.margin_asset if self.terms else self._margin_asset
-        if fill.time_ns > self._since.get(margin_asset, 0):
-            multiplier = self.terms.multiplier if self.terms else Decimal(1)
-            side = fill.position_side
-            before = self.sides.get(side, Position(side))
-            self.sides[side], realised = apply_fill(before, fill, multiplier)
-            self.realised += realised

@@ -39,12 +39,12 @@ def status_from_books(books: Books, as_of_ns: int, state: str, symbol: str = "")
             position_row(key, held)
             | {"mark_price": None, "liquidation_price": None, "unrealised_pnl": None}
             for key in wanted
-            for _, held in books.positions(key)
+            for _, held in books.wallets.positions(key)
             if held.quantity != ZERO
         ],
         "open_orders": sum(1 for key in wanted for _ in books.open_orders(key)),
         "unresolved_orders": sum(1 for key in wanted for _ in books.pending(key)),
-        "fills": sum(1 for key in wanted for _ in books.fills(key)),
+        "fills": sum(1 for key in wanted for _ in books.wallets.fills(key)),
         "equity": None,
         "unrealised_pnl": None,
         "realised_pnl": figure(_made(books, wanted)),
@@ -57,7 +57,7 @@ def status_from_books(books: Books, as_of_ns: int, state: str, symbol: str = "")
 
 def _made(books: Books, wanted: Sequence[Key]) -> Figure:
     """Sum what was realised, less fees, with funding, where it is all of one asset."""
-    assets = {books.margin_asset(key) for key in wanted}
+    assets = {books.wallets.margin_asset(key) for key in wanted}
     if len(assets) != 1:
         return Unknown("nothing was traded yet" if not assets else "different assets do not add up")
-    return sum((books.made(key) for key in wanted), ZERO)
+    return sum((books.wallets.made(key) for key in wanted), ZERO)

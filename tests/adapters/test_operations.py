@@ -168,8 +168,20 @@ def test_unknown_figures_are_shown_as_unknown(
     assert operations.status(traded, json=False) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["equity", "unknown"] in lines
+    assert ["last", "stop", "signal"] in lines
     assert ["halt", "reduce_only", "(daily", "loss)"] in lines
     assert ["as", "of", "1970-01-01", "00:00:21", "UTC,", "from", "the", "journal"] in lines
+
+
+def test_a_host_that_was_killed_is_said_to_have_been(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = SqliteJournal(Path(config.paths.state) / "journal.db")
+    journal.append([Record(HostStopped("signal"), 1)])
+    journal.append([Record(HostStarted("paper", "h1", "0.1.0"), 2)])
+    journal.close()
+    operations.status(config, json=False)
+    assert "killed or crashed" in capsys.readouterr().out
 
 
 def test_a_running_hosts_own_answer_is_shown(

@@ -234,9 +234,9 @@ def test_open_orders_are_those_that_may_still_fill() -> None:
 def test_a_fill_counts_once_however_often_it_is_reported() -> None:
     books = Books([OPENED, fill(1, "2"), fill(1, "2"), fill(1, "2", maker=True)])
     assert len(books.ledger()["fills"]) == 1
-    assert books.position(BTC, PositionSide.BOTH).quantity == D("2")
-    assert books.has_fill(BTC, "1")
-    assert not books.has_fill(ETH, "1")
+    assert books.wallets.position(BTC, PositionSide.BOTH).quantity == D("2")
+    assert books.wallets.has_fill(BTC, "1")
+    assert not books.wallets.has_fill(ETH, "1")
 
 
 def test_the_same_fill_id_on_another_symbol_is_another_fill() -> None:
@@ -263,19 +263,19 @@ def test_the_wallet_is_opening_plus_realised_less_fees_plus_funding_plus_transfe
             Transferred("binance", "USDT", D("500"), "t1", 2_100),
         ]
     )
-    assert books.wallets() == {("binance", "USDT"): D("10509.595")}
-    assert books.realised("binance", "USDT") == D("10")
-    assert books.fees("binance", "USDT") == D("0.105")
-    assert books.funding("binance", "USDT") == D("-0.3")
-    assert books.transfers("binance", "USDT") == D("500")
-    assert books.made(BTC) == D("9.595")
-    assert books.made(ETH) == D(0)
+    assert books.wallets.balances() == {("binance", "USDT"): D("10509.595")}
+    assert books.wallets.realised("binance", "USDT") == D("10")
+    assert books.wallets.fees("binance", "USDT") == D("0.105")
+    assert books.wallets.funding("binance", "USDT") == D("-0.3")
+    assert books.wallets.transfers("binance", "USDT") == D("500")
+    assert books.wallets.made(BTC) == D("9.595")
+    assert books.wallets.made(ETH) == D(0)
 
 
 def test_a_fee_in_another_asset_leaves_the_margin_wallet_alone() -> None:
     bnb = BooksOpened("binance", "BNB", D("3"), (), 100)
     paid = fill(1, "1", fee=D("0.0002"), fee_asset="BNB")
-    wallets = Books([OPENED, bnb, paid]).wallets()
+    wallets = Books([OPENED, bnb, paid]).wallets.balances()
     assert wallets == {("binance", "USDT"): D("10000"), ("binance", "BNB"): D("2.9998")}
 
 
@@ -287,7 +287,7 @@ def test_a_multiplier_contract_realises_its_size() -> None:
     terms = SymbolOpened(BTC, "USDT", D("0.001"))
     trades = [fill(1, "10", "100", fee=D(0)), fill(2, "-10", "200", fee=D(0))]
     for records in ([OPENED, terms, *trades], [*trades, terms, OPENED]):
-        assert Books(records).wallets() == {("binance", "USDT"): D("10001")}
+        assert Books(records).wallets.balances() == {("binance", "USDT"): D("10001")}
 
 
 def test_what_the_opening_contains_is_listed_but_not_counted_twice() -> None:
@@ -298,7 +298,7 @@ def test_what_the_opening_contains_is_listed_but_not_counted_twice() -> None:
         books = Books(records)
         assert len(books.ledger()["fills"]) == 2
         assert books.ledger()["positions"] == []
-        assert books.wallets() == {("binance", "USDT"): D("10019.79")}
+        assert books.wallets.balances() == {("binance", "USDT"): D("10019.79")}
 
 
 def test_opening_again_changes_nothing() -> None:
@@ -314,7 +314,7 @@ def test_the_venues_own_wallet_is_kept_beside_and_compared() -> None:
     books.apply(BalanceUpdated("binance", "USDT", D("1"), "ORDER", 900))
     (difference,) = books.wallet_differences()
     assert (difference.ours, difference.stated) == (D("9999.95"), D("9990"))
-    assert books.wallets() == {("binance", "USDT"): D("9999.95")}
+    assert books.wallets.balances() == {("binance", "USDT"): D("9999.95")}
 
 
 def test_halt_and_host_are_as_last_recorded() -> None:
@@ -405,8 +405,8 @@ def test_positions_are_those_of_the_position_book_and_money_adds_up(
         realised = book.apply(one)
         assert realised is not None
         money += realised - one.fee
-    assert books.position(BTC, PositionSide.BOTH) == book.of(PositionSide.BOTH)
-    assert books.wallets()["binance", "USDT"] == money
+    assert books.wallets.position(BTC, PositionSide.BOTH) == book.of(PositionSide.BOTH)
+    assert books.wallets.balances()["binance", "USDT"] == money
 
 
 @pytest.mark.parametrize("payload", ["text", 1, None])

@@ -1,0 +1,121 @@
+"""One symbol's fills in the venue's order, and the positions and money they make."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from core.messages import Fill, PositionReported, PositionSide
+from core.money import ZERO
+from core.positions import Position, apply_fill
+from core.records import SymbolOpened
+
+__all__ = ["SymbolAccount"]
+
+
+class SymbolAccount:
+    """Fills of one symbol in the venue's order, and the positions and money they make.
+
+    An average entry price depends on the order of fills, so one that comes out of its place has
+    the symbol folded anew, once, at the next reading. Fills up to the opening are kept but not
+    folded.
+    """
+
+    __slots__ = (
+        "_fees",
+        "_held",
+        "_margin_asset",
+        "_places",
+        "_realised",
+        "_sides",
+        "_since",
+        "_stale",
+        "fills",
+        "seen",
+        "terms",
+    )
+
+    def __init__(self) -> None:
+        self.terms: SymbolOpened | None = None
+        self.fills: list[Fill] = []
+        self.seen: set[str] = set()
+        self._places: list[tuple[int, int]] = []
+        self._held: tuple[PositionReported, ...] = ()
+        self._since: Mapping[str, int] = {}
+        self._margin_asset = ""
+        self._sides: dict[PositionSide, Position] = {}
+        self._realised = ZERO
+        self._fees: dict[str, Decimal] = {}
+        self._stale = False
+
+    @property
+    def sides(self) -> Mapping[PositionSide, Position]:
+        """The positions, one per side that was ever held."""
+        self._refold()
+        return self._sides
+
+    @property
+    def realised(self) -> Decimal:
+        """PnL realised since the opening, before fees and funding."""
+        self._refold()
+        return self._realised
+
+    def fees(self, asset: str) -> Decimal:
+        """Return the fees paid in an asset since its opening."""
+        self._refold()
+        return self._fees.get(asset, ZERO)
+
+    def know(self, terms: SymbolOpened) -> None:
+        """Learn what the symbol settles in; the first word counts."""
+        if self.terms is None:
+            self.terms = terms
+            self._stale = True
+
+    def reopen(
+        self, held: Iterable[PositionReported], since: Mapping[str, int], margin_asset: str
+    ) -> None:
+        """Start from `held`; per asset, what happened up to `since` ns is contained in it."""
+        self._held = tuple(held)
+        self._since = since
+        self._margin_asset = margin_asset
+        self._stale = True
+
+    def take(self, fill: Fill) -> bool:
+        """Fold one fill in; False when it was known."""
+        if fill.fill_id in self.seen:
+            return False
+        self.seen.add(fill.fill_id)
+        place = (fill.time_ns, int(fill.fill_id) if fill.fill_id.isdecimal() else 0)
+        at = bisect_right(self._places, place)
+        self._places.insert(at, place)
+        self.fills.insert(at, fill)
+        if at < len(self.fills) - 1:
+            self._stale = True
+        elif not self._stale:
+            self._fold(fill)
+        return True
+
+    def _refold(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False
+        self._realised = ZERO
+        self._fees = {}
+        self._sides = {
+            held.position_side: Position(held.position_side, held.quantity, held.entry_price)
+            for held in self._held
+        }
+        for fill in self.fills:
+            self._fold(fill)
+
+    def _fold(self, fill: Fill) -> None:
+        if fill.time_ns > self._since.get(fill.fee_asset, 0):
+            self._fees[fill.fee_asset] = self._fees.get(fill.fee_asset, ZERO) + fill.fee
+        margin_asset = self.terms.margin_asset if self.terms else self._margin_asset
+        if fill.time_ns > self._since.get(margin_asset, 0):
+            multiplier = self.terms.multiplier if self.terms else Decimal(1)
+            side = fill.position_side
+            before = self._sides.get(side, Position(side))
+            self._sides[side], realised = apply_fill(before, fill, multiplier)
+            self._realised += realised
