@@ -114,8 +114,6 @@ class Risk:
     max_open_orders_per_side: int = field(default=10, validator=rules.between(1, 100))
     max_leverage: int = field(default=3, validator=rules.between(1, 125))
     price_collar_bps: Decimal = field(default=D(100), validator=rules.between(1, 1_000))
-    retry_max_price_deviation_bps: Decimal = field(default=D(20), validator=rules.between(0, 1_000))
-    post_only_retries: int = field(default=3, validator=rules.between(0, 20))
 
     def limits(self) -> Limits:
         """Return the caps that the pre-trade rules read."""
@@ -158,10 +156,9 @@ class Supervision:
 
 @frozen(slots=True, kw_only=True)
 class JournalSettings:
-    """How durable a written record is, and how many share one write."""
+    """How durable a written record is."""
 
     durability: str = field(default="process", validator=rules.one_of("process", "power"))
-    group_max: int = field(default=64, validator=rules.between(1, 10_000))
 
 
 @frozen(slots=True, kw_only=True)

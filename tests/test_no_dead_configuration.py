@@ -1,0 +1,301 @@
+"""No dead configuration: change each key, and a part of the host is built otherwise. AUDIT B02.
+
+The host is put together by the real `run.run_host` and the real tree; only what would reach for
+threads, the network or the disk is replaced by a recorder that writes down what it was given.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import run
+from actors.runtime import Actor, ChildSpec, Outcome, SupervisorSpec
+from core.config import Config, HedgeGridBot
+from core.errors import ConfigError
+from core.secrets import Secret
+
+Change = Callable[[Config], Config]
+
+KEYS = {"K1": "first key", "S1": "first secret", "K2": "second key", "S2": "second secret"}
+BY_HAND = {"exchange": "http://127.0.0.1:9001", "key_env": "K1", "secret_env": "S1"}
+AT_VENUE = {"key_env": "K1", "secret_env": "S1"}
+
+
+def schema(kind: Any = Config, path: str = "") -> dict[str, attrs.Attribute[Any]]:
+    """Map the path of every key of the schema to its attribute."""
+    found = {}
+    for field in attrs.fields(attrs.resolve_types(kind)):
+        inner = field.type
+        if getattr(inner, "__args__", None) and attrs.has(inner.__args__[0]):
+            inner = inner.__args__[0]
+        if attrs.has(inner):
+            found |= schema(inner, f"{path}{field.name}.")
+        else:
+            found[path + field.name] = field
+    return found
+
+
+def put(config: Config, path: str, value: object) -> Config:
+    """Return the configuration with one key changed."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        return attrs.evolve(config, **{head: value})
+    inner = getattr(config, head)
+    if isinstance(inner, tuple):
+        return attrs.evolve(config, **{head: (put(inner[0], rest, value), *inner[1:])})
+    return attrs.evolve(config, **{head: put(inner, rest, value)})
+
+
+def put_all(config: Config, values: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Return the configuration with several keys of several tables changed at once."""
+    changes: dict[str, Any] = {}
+    for table, fields in values.items():
+        if table == "venues.binance":
+            binance = attrs.evolve(config.venues.binance, **fields)
+            changes["venues"] = attrs.evolve(config.venues, binance=binance)
+        elif table:
+            changes[table] = attrs.evolve(getattr(config, table), **fields)
+        else:
+            changes |= fields
+    return attrs.evolve(config, **changes)
+
+
+OTHERS: dict[str, object] = {
+    "host_name": "host2",
+    "venues.binance.margin": "cross",
+    "bots.name": "other",
+    "bots.symbols": ("SOLUSDT",),
+    "journal.durability": "power",
+    "logs.level": "debug",
+    "market.depth": 500,
+    "paths.logs": "elsewhere",
+    "paths.state": "elsewhere",
+}
+"""Another legal value for keys where adding one makes none."""
+
+PAIRS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "mode": (
+        {"": {"mode": "testnet"}, "venues.binance": AT_VENUE},
+        {"": {"mode": "live"}, "venues.binance": AT_VENUE},
+    ),
+    "paper.market": (
+        {"paper": {"files": ("a.csv",)}},
+        {"paper": {"files": ("a.csv",), "market": "recorded"}},
+    ),
+    "paper.files": (
+        {"paper": {"files": ("a.csv",), "market": "recorded"}},
+        {"paper": {"files": ("b.csv",), "market": "recorded"}},
+    ),
+    "paper.exchange": (
+        {"paper": BY_HAND},
+        {"paper": BY_HAND | {"exchange": "http://127.0.0.1:9002"}},
+    ),
+    "paper.key_env": ({"paper": BY_HAND}, {"paper": BY_HAND | {"key_env": "K2"}}),
+    "paper.secret_env": ({"paper": BY_HAND}, {"paper": BY_HAND | {"secret_env": "S2"}}),
+    "venues.binance.key_env": (
+        {"": {"mode": "testnet"}, "venues.binance": AT_VENUE},
+        {"": {"mode": "testnet"}, "venues.binance": AT_VENUE | {"key_env": "K2"}},
+    ),
+    "venues.binance.secret_env": (
+        {"": {"mode": "testnet"}, "venues.binance": AT_VENUE},
+        {"": {"mode": "testnet"}, "venues.binance": AT_VENUE | {"secret_env": "S2"}},
+    ),
+}
+"""Two configurations that differ in one key, for keys that mean something only beside others."""
+
+REFUSED: dict[str, object] = {
+    "bots.strategy": "martingale",
+    "bots.venue": "nowhere",
+    "risk.max_leverage": 1,
+    "venues.binance.hedge_mode": False,
+}
+"""Keys that decide what may start at all, and a value under which this host may not."""
+
+
+class Recorder:
+    """Stands for a class or a function of the outside world; notes every call."""
+
+    def __init__(self, notes: list[str], name: str) -> None:
+        self.notes = notes
+        self.name = name
+
+    def __call__(self, *arguments: Any, **named: Any) -> Recorder:
+        words = [describe(one, self.notes) for one in arguments]
+        words += [f"{key}={describe(value, self.notes)}" for key, value in sorted(named.items())]
+        self.notes.append(f"{self.name}({', '.join(words)})")
+        return Recorder(self.notes, self.name)
+
+    def __getattr__(self, name: str) -> Any:
+        return Recorder(self.notes, f"{self.name}.{name}")
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((f"{self.name} rest", f"{self.name} ws"))
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recorder) and self.name == other.name
+
+
+class Runtime(Recorder):
+    """Takes the tree, writes it down with every actor in it, and ends at once."""
+
+    def start(self, spec: SupervisorSpec) -> None:
+        self.notes.append(describe_tree(spec, self.notes))
+
+    def wait(self, timeout_s: float) -> Outcome:
+        return Outcome(reason="done", exit="orderly")
+
+
+def describe(value: Any, notes: list[str]) -> str:
+    """Write a value down so that two that behave alike read alike."""
+    match value:
+        case Secret():
+            return value.reveal()
+        case Recorder():
+            return value.name
+        case str() | int() | float() | bool() | Decimal() | Path() | Enum() | None:
+            return repr(value)
+        case tuple() | list() | set() | frozenset():
+            return f"[{', '.join(describe(one, notes) for one in value)}]"
+        case dict():
+            return (
+                f"{{{', '.join(f'{key}: {describe(one, notes)}' for key, one in value.items())}}}"
+            )
+        case partial():
+            return describe((value.args, value.keywords), notes)
+    if attrs.has(type(value)):
+        return describe(attrs.asdict(value, recurse=False), notes)
+    if type(value).__module__.startswith("core.") and hasattr(value, "__dict__"):
+        return f"{type(value).__name__} {describe(vars(value), notes)}"
+    return type(value).__name__
+
+
+def describe_tree(spec: ChildSpec | SupervisorSpec, notes: list[str]) -> str:
+    """Write a tree down: every number of every supervisor and child, every actor's own values."""
+    plain = {
+        name: value
+        for name, value in attrs.asdict(spec, recurse=False).items()
+        if name not in ("children", "factory")
+    }
+    text = describe(plain, notes)
+    if isinstance(spec, SupervisorSpec):
+        return f"{text}: [{', '.join(describe_tree(child, notes) for child in spec.children)}]"
+    actor = spec.factory()
+    assert isinstance(actor, Actor)
+    own = vars(actor)
+    for opens in ("make_venue", "open_journal"):
+        if opens in own:
+            own[opens]()
+    if "open_streams" in own:
+        own["open_streams"](print)
+    return f"{text} {type(actor).__name__} {describe(own, notes)}"
+
+
+class Host:
+    """Puts the host together from a configuration and returns what was built, as text."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.notes: list[str] = []
+        self.folder = folder
+        for name in (
+            "adapters.lock.InstanceLock",
+            "adapters.logs.configure",
+            "adapters.operations.OperationsServer",
+            "adapters.paper.AttachedExchange",
+            "adapters.storage.journal.JournalReader",
+            "adapters.storage.journal.SqliteJournal",
+            "adapters.venues.binance_usdm.history.OrderIds",
+            "adapters.venues.binance_usdm.limits.Budget",
+            "adapters.venues.binance_usdm.rest.BinanceVenue",
+            "adapters.venues.binance_usdm.stream.BinanceStreams",
+            "adapters.venues.binance_usdm.hosts.local",
+            "actors.runtime.tune_process",
+        ):
+            monkeypatch.setattr(name, Recorder(self.notes, name.rsplit(".", 1)[1]))
+        monkeypatch.setattr("actors.runtime.ThreadsRuntime", self._runtime)
+        monkeypatch.setattr("adapters.paper.PaperExchange", self._exchange)
+        monkeypatch.setattr(
+            "adapters.venues.binance_usdm.emulator.discovery.credentials",
+            lambda *_: ("own key", "own secret"),
+        )
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(run._Host, "_write_down", lambda *_: None)
+        for name, value in KEYS.items():
+            monkeypatch.setenv(name, value)
+
+    def _runtime(self, **options: Any) -> Runtime:
+        self.notes.append(f"runtime seed {options['seed']}")
+        return Runtime(self.notes, "runtime")
+
+    def _exchange(
+        self, venue: str, state: Path, log: Path, command: Callable[[int], list[str]]
+    ) -> Recorder:
+        self.notes.append(f"exchange {venue} {state} {log} {command(1)}")
+        return Recorder(self.notes, "exchange")
+
+    def build(self, config: Config) -> str:
+        self.notes.clear()
+        assert run.run_host(config, for_s=None) == 0
+        return "\n".join(self.notes)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    return Host(monkeypatch, tmp_path)
+
+
+def base() -> Config:
+    return Config(bots=(HedgeGridBot(name="grid", symbols=("BTCUSDT",), strategy="hedge_grid"),))
+
+
+def two(path: str) -> tuple[Config, Config]:
+    """Return two legal configurations that differ in this key alone."""
+    plain = base()
+    if path in PAIRS:
+        first, second = PAIRS[path]
+        return put_all(plain, first), put_all(plain, second)
+    value: Any = plain
+    for name in path.split("."):
+        value = value[0] if isinstance(value, tuple) else value
+        value = getattr(value, name)
+    if path in OTHERS:
+        return plain, put(plain, path, OTHERS[path])
+    if isinstance(value, bool):
+        return plain, put(plain, path, not value)
+    if isinstance(value, float) and value < 1:
+        return plain, put(plain, path, value / 2)
+    return plain, put(plain, path, value + 1)
+
+
+@pytest.mark.parametrize("path", [path for path in schema() if path not in REFUSED])
+def test_changing_a_key_changes_what_is_built(path: str, host: Host):
+    first, second = two(path)
+
+    built = host.build(first)
+
+    assert built == host.build(first), "the same configuration must build the same host"
+    assert built != host.build(second)
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_changing_a_key_that_decides_what_may_start_stops_the_start(path: str):
+    assert base()
+    with pytest.raises(ConfigError):
+        put(base(), path, REFUSED[path])
