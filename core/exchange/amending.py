@@ -87,11 +87,11 @@ class Amending:
         symbol = self.floor.symbols[order.key.symbol]
         if change.quantity <= order.filled:
             end = End.AMENDED_BELOW_FILLED
-            self.desk.end(order, OrderStatus.CANCELLED, end, now_ns)
+            self.desk.booking.end(order, OrderStatus.CANCELLED, end, now_ns)
             return
         post_only = order.time_in_force is TimeInForce.POST_ONLY
         if post_only and self.desk.would_take(symbol, order.side, change.price):
-            self.desk.end(order, OrderStatus.CANCELLED, End.POST_ONLY_WOULD_TAKE, now_ns)
+            self.desk.booking.end(order, OrderStatus.CANCELLED, End.POST_ONLY_WOULD_TAKE, now_ns)
             return
         was_resting = order.resting
         if was_resting:
@@ -114,6 +114,6 @@ class Amending:
         order.price, order.quantity = change.price, change.quantity
         order.amendments += 1
         order.updated_ns = now_ns
-        self.desk.announce_amended(order, now_ns)
+        self.desk.booking.announce_amended(order, now_ns)
         if was_resting:
             self.desk.arrive(order, now_ns)

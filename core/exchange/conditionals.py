@@ -18,7 +18,6 @@ from core.messages import (
     OrderType,
     PlaceOrder,
     PositionSide,
-    Side,
     TimeInForce,
     TriggerBy,
 )
@@ -31,8 +30,8 @@ class Conditionals:
     def __init__(self, floor: Floor, desk: Desk) -> None:
         self.floor = floor
         self.desk = desk
-        desk.on_end = self.child_ended
-        desk.on_flat = self.position_gone
+        desk.booking.on_end = self.child_ended
+        desk.booking.on_flat = self.position_gone
 
     def check(
         self,
@@ -175,7 +174,7 @@ class Conditionals:
         triggered = evolve(order, status=ConditionalStatus.TRIGGERED, order_id=child.order_id)
         self.floor.keep_conditional(triggered)
         self._report(triggered, now_ns, child)
-        self.desk.announce_new(child, now_ns)
+        self.desk.booking.announce_new(child, now_ns)
         self.desk.arrive(child, now_ns)
 
     def _request(self, symbol: Symbol, order: ConditionalOrder) -> PlaceOrder:
@@ -226,8 +225,3 @@ class Conditionals:
     def trigger_prices(self, symbol: Symbol, start: Decimal, end: Decimal) -> set[Decimal]:
         """Return the last-price triggers that a move from `start` to `end` passes."""
         return set(symbol.triggers.prices_between(TriggerBy.LAST, start, end))
-
-
-def direction(start: Decimal, end: Decimal) -> Side:
-    """Return the aggressor of a move: buyers lift, sellers press."""
-    return Side.BUY if end >= start else Side.SELL

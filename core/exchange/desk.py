@@ -1,28 +1,24 @@
-"""The desk: takes plain orders, matches them, books their fills, ends them."""
+"""The desk: takes plain orders and matches them, at once or when the market comes to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
-from core.exchange import checks, margin
-from core.exchange.events import AccountChanged, AccountReason, Execution, OrderChanged
-from core.exchange.floor import Floor, Held, Symbol
+from core.exchange import checks
+from core.exchange.booking import Booking
+from core.exchange.floor import Floor, Symbol
 from core.exchange.refusals import Reason, Refusal
 from core.exchange.resting import OwnSide, Working
-from core.exchange.rows import End, IncomeKind, VenueTrade
+from core.exchange.rows import End
 from core.messages import (
-    Fill,
     Level,
     OrderStatus,
     OrderType,
     PlaceOrder,
-    PositionSide,
     Side,
     TimeInForce,
 )
-from core.money import ZERO, amount
-from core.positions import Position, apply_fill
+from core.money import ZERO
 
 _REMAINDER = {
     TimeInForce.IOC: End.IOC_REMAINDER,
@@ -31,17 +27,11 @@ _REMAINDER = {
 
 
 class Desk:
-    """Work on plain orders of the floor.
+    """Take plain orders and match them; `booking` keeps the books of what comes of it."""
 
-    `on_end` hears of every order that is over, `on_flat` of every position that is gone.
-    """
-
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, booking: Booking) -> None:
         self.floor = floor
-        self.on_end: Callable[[Working, int], None] = lambda order, now_ns: None
-        self.on_flat: Callable[[Symbol, PositionSide, int], None] = lambda symbol, side, now_ns: (
-            None
-        )
+        self.booking = booking
 
     # Taking orders
 
@@ -113,12 +103,8 @@ class Desk:
         if order.time_in_force is TimeInForce.GTD:
             floor.schedule(order.good_till_ns, "good_till", order.key.symbol, order.order_id)
         if announce:
-            self.announce_new(order, now_ns)
+            self.booking.announce_new(order, now_ns)
         return order
-
-    def announce_new(self, order: Working, now_ns: int) -> None:
-        """Report an accepted order."""
-        self._announce(Execution.NEW, order, now_ns)
 
     def register(self, order: Working) -> None:
         """Put an order on the floor's lists."""
@@ -136,11 +122,11 @@ class Desk:
         symbol = self.floor.symbols[order.key.symbol]
         limit = order.price if order.type is OrderType.LIMIT else None
         if order.closing and not symbol.closable(order.position_side, order.side.sign):
-            self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
+            self.booking.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
             return
         post_only = order.time_in_force is TimeInForce.POST_ONLY
         if post_only and self.would_take(symbol, order.side, order.price):
-            self.end(order, OrderStatus.EXPIRED, End.POST_ONLY_WOULD_TAKE, now_ns)
+            self.booking.end(order, OrderStatus.EXPIRED, End.POST_ONLY_WOULD_TAKE, now_ns)
             return
         wanted = order.remaining
         if order.closing:
@@ -149,12 +135,12 @@ class Desk:
         if order.time_in_force is TimeInForce.FOK:
             found = sum((quantity for _, quantity in planned), ZERO)
             if found < wanted:
-                self.end(order, OrderStatus.EXPIRED, End.FOK_UNFILLED, now_ns)
+                self.booking.end(order, OrderStatus.EXPIRED, End.FOK_UNFILLED, now_ns)
                 return
         self._expire_own(symbol, order, limit, planned, now_ns)
         for price, quantity in planned:
             symbol.liquidity.eat(order.side, price, quantity)
-            self.fill(symbol, order, price, quantity, now_ns, maker=False)
+            self.booking.fill(symbol, order, price, quantity, now_ns, maker=False)
         if order.remaining:
             capped = order.closing and not symbol.closable(order.position_side, order.side.sign)
             self._after_taking(symbol, order, capped, now_ns)
@@ -162,11 +148,11 @@ class Desk:
     def _after_taking(self, symbol: Symbol, order: Working, capped: bool, now_ns: int) -> None:
         """Rest or expire what a taker left; `capped` says that nothing is left to close."""
         if capped:
-            self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
+            self.booking.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
         elif order.type is OrderType.MARKET:
-            self.end(order, OrderStatus.EXPIRED, End.MARKET_REMAINDER, now_ns)
+            self.booking.end(order, OrderStatus.EXPIRED, End.MARKET_REMAINDER, now_ns)
         elif order.time_in_force in _REMAINDER:
-            self.end(order, OrderStatus.EXPIRED, _REMAINDER[order.time_in_force], now_ns)
+            self.booking.end(order, OrderStatus.EXPIRED, _REMAINDER[order.time_in_force], now_ns)
         else:
             self.rest(symbol, order, now_ns)
 
@@ -195,7 +181,7 @@ class Desk:
         symbol.resting.add(order)
         self.floor.touched.orders[order.order_id] = order
         if order.closing:
-            self.trim(symbol, order.position_side, order.side, now_ns)
+            self.booking.trim(symbol, order.position_side, order.side, now_ns)
 
     def would_take(self, symbol: Symbol, side: Side, price: Decimal) -> bool:
         """Return whether a limit order would meet the market or one of our own orders."""
@@ -242,7 +228,7 @@ class Desk:
         own = symbol.resting.of(order.side.opposite)
         for price in own.reached_by(worst):
             for other in tuple(own.by_price.get(price, ())):
-                self.end(other, OrderStatus.EXPIRED, End.SELF_TRADE, now_ns)
+                self.booking.end(other, OrderStatus.EXPIRED, End.SELF_TRADE, now_ns)
 
     # Passive fills
 
@@ -290,150 +276,6 @@ class Desk:
                 closable = symbol.closable(order.position_side, order.side.sign)
                 quantity = min(quantity, closable)
             if quantity > 0 and order.resting:
-                self.fill(symbol, order, order.price, quantity, now_ns, maker=True)
+                self.booking.fill(symbol, order, order.price, quantity, now_ns, maker=True)
                 taken += quantity
         return taken
-
-    # Booking
-
-    def fill(
-        self,
-        symbol: Symbol,
-        order: Working,
-        price: Decimal,
-        quantity: Decimal,
-        now_ns: int,
-        *,
-        maker: bool,
-        liquidation: bool = False,
-    ) -> Fill:
-        """Book one execution: fee, position, PnL, wallets, then what follows from them."""
-        floor, instrument = self.floor, symbol.instrument
-        rate = instrument.maker_fee if maker else instrument.taker_fee
-        fill = Fill(
-            key=order.key,
-            fill_id=str(symbol.next_fill_id),
-            order_id=str(order.order_id),
-            client_order_id=order.client_order_id,
-            side=order.side,
-            position_side=order.position_side,
-            price=price,
-            quantity=quantity,
-            fee=amount(instrument.notional(price, quantity) * rate),
-            fee_asset=instrument.margin_asset,
-            maker=maker,
-            time_ns=now_ns - now_ns % floor.settings.time_step_ns,
-        )
-        symbol.next_fill_id += 1
-        if order.resting:
-            symbol.resting.filled(order, quantity)
-        order.filled += quantity
-        order.quote_filled += price * quantity
-        order.updated_ns = now_ns
-        done = order.remaining == ZERO
-        order.status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
-        held = symbol.held[order.position_side]
-        before = held.position
-        held.position, realised = apply_fill(before, fill, instrument.multiplier)
-        held.updated_ns = now_ns
-        self._move_isolated(symbol, held, before, fill)
-        self._carry(held, before, fill, realised)
-        asset, name = instrument.margin_asset, order.key.symbol
-        floor.book(
-            IncomeKind.REALISED_PNL, asset, realised, now_ns, symbol=name, fill_id=fill.fill_id
-        )
-        floor.book(
-            IncomeKind.COMMISSION, asset, -fill.fee, now_ns, symbol=name, fill_id=fill.fill_id
-        )
-        trade = VenueTrade(fill, realised, liquidation)
-        symbol.trades.append(trade)
-        floor.touched.trades.append(trade)
-        floor.touch_position(symbol, order.position_side)
-        floor.touch_symbol(symbol)
-        if done:
-            order.end = End.FILLED
-            self._close_books(order)
-        self._announce(
-            Execution.CALCULATED if liquidation else Execution.TRADE, order, now_ns, trade
-        )
-        floor.events.append(
-            AccountChanged(
-                AccountReason.ORDER,
-                (floor.balance_change(asset),),
-                (margin.figures(floor, symbol, order.position_side),),
-                now_ns,
-            )
-        )
-        if done:
-            self.on_end(order, now_ns)
-        if before.quantity * fill.side.sign < 0:
-            self._shrunk(symbol, order.position_side, now_ns)
-        return fill
-
-    def _move_isolated(self, symbol: Symbol, held: Held, before: Position, fill: Fill) -> None:
-        """Release the closed share of an isolated wallet; fund what was opened."""
-        if not symbol.isolated:
-            return
-        size = abs(before.quantity)
-        closed = min(size, fill.quantity) if before.quantity * fill.side.sign < 0 else ZERO
-        if closed == size:
-            held.isolated_wallet = ZERO
-        elif closed:
-            held.isolated_wallet -= amount(held.isolated_wallet * closed / size)
-        opened = fill.quantity - closed
-        if opened:
-            notional = symbol.instrument.notional(fill.price, opened)
-            held.isolated_wallet += amount(notional / symbol.leverage)
-
-    def _carry(self, held: Held, before: Position, fill: Fill, realised: Decimal) -> None:
-        after = held.position.quantity
-        if not after:
-            held.carried = ZERO
-        elif before.quantity * after <= 0:
-            held.carried = fill.fee
-        else:
-            held.carried += fill.fee - realised
-
-    def _shrunk(self, symbol: Symbol, side: PositionSide, now_ns: int) -> None:
-        for direction in (Side.BUY, Side.SELL):
-            self.trim(symbol, side, direction, now_ns)
-        if not symbol.held[side].position.quantity:
-            self.on_flat(symbol, side, now_ns)
-
-    def trim(self, symbol: Symbol, side: PositionSide, direction: Side, now_ns: int) -> None:
-        """Expire reduce-only orders that those of better priority leave nothing to close."""
-        closers = symbol.resting.closers_of(side, direction)
-        if not closers:
-            return
-        closable = symbol.closable(side, direction.sign)
-        for order in closers:
-            if closable <= 0:
-                self.end(order, OrderStatus.EXPIRED, End.REDUCE_ONLY, now_ns)
-            closable -= order.remaining
-
-    # Ending
-
-    def end(self, order: Working, status: OrderStatus, end: End, now_ns: int) -> None:
-        """End an open order and say why."""
-        order.status, order.end, order.updated_ns = status, end, now_ns
-        self._close_books(order)
-        cancelled = status is OrderStatus.CANCELLED
-        self._announce(Execution.CANCELLED if cancelled else Execution.EXPIRED, order, now_ns)
-        self.on_end(order, now_ns)
-
-    def _close_books(self, order: Working) -> None:
-        if order.resting:
-            self.floor.symbols[order.key.symbol].resting.remove(order)
-        place = (order.key.symbol, order.client_order_id)
-        if self.floor.open_ids.get(place) is order:
-            del self.floor.open_ids[place]
-
-    def _announce(
-        self, execution: Execution, order: Working, now_ns: int, trade: VenueTrade | None = None
-    ) -> None:
-        self.floor.touched.orders[order.order_id] = order
-        self.floor.events.append(OrderChanged(execution, order.view(), now_ns, trade))
-
-    def announce_amended(self, order: Working, now_ns: int) -> None:
-        """Report a changed price or quantity."""
-        self._announce(Execution.AMENDED, order, now_ns)

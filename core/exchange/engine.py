@@ -17,6 +17,7 @@ from core.exchange import keeping, margin
 from core.exchange.account import Account
 from core.exchange.amending import Amending
 from core.exchange.bars import BarWalk
+from core.exchange.booking import Booking
 from core.exchange.conditionals import Conditionals
 from core.exchange.desk import Desk
 from core.exchange.events import Events, Placed
@@ -86,7 +87,7 @@ class Exchange:
             for instrument in instruments
         ]
         self._floor = Floor(venue, symbols, random, settings)
-        self._desk = Desk(self._floor)
+        self._desk = Desk(self._floor, Booking(self._floor))
         self._conditionals = Conditionals(self._floor, self._desk)
         self._settlement = Settlement(self._floor, self._desk)
         self._amending = Amending(self._floor, self._desk)
@@ -109,6 +110,8 @@ class Exchange:
                 self._on_book(symbol, event)
             case Quote():
                 symbol.liquidity.on_quote(event)
+                if not symbol.liquidity.last_price:
+                    self._without_mark(symbol, now_ns)
             case MarkPrice():
                 self._settlement.on_mark(symbol, event, now_ns)
                 self._conditionals.on_price(symbol, TriggerBy.MARK, event.mark, now_ns)
@@ -131,7 +134,7 @@ class Exchange:
     def _without_mark(self, symbol: Symbol, now_ns: int) -> None:
         """Let the last price stand in where the feed has no mark price."""
         if symbol.mark_event is None:
-            price = symbol.liquidity.last_price
+            price = symbol.liquidity.reference()
             self._conditionals.on_price(symbol, TriggerBy.MARK, price, now_ns)
             self._settlement.check_margin(symbol, now_ns)
 
@@ -183,7 +186,7 @@ class Exchange:
                 case "good_till":
                     order = self._floor.orders[order_id]
                     if order.status.open:
-                        self._desk.end(order, OrderStatus.EXPIRED, End.GOOD_TILL, at_ns)
+                        self._desk.booking.end(order, OrderStatus.EXPIRED, End.GOOD_TILL, at_ns)
                 case "conditional_good_till":
                     if order_id in symbol.triggers.orders:
                         self._conditionals.stop_waiting(
@@ -197,7 +200,7 @@ class Exchange:
 
     def _arrive_late(self, symbol: Symbol, order: Working, at_ns: int) -> None:
         if order.status.open and not self._desk.affordable(symbol, order):
-            self._desk.end(order, OrderStatus.EXPIRED, End.MARGIN_INSUFFICIENT, at_ns)
+            self._desk.booking.end(order, OrderStatus.EXPIRED, End.MARGIN_INSUFFICIENT, at_ns)
         else:
             self._desk.arrive(order, at_ns)
 
@@ -305,7 +308,7 @@ class Exchange:
 
     def _cancel_now(self, order: Working, end: End, now_ns: int) -> None:
         if order.status.open:
-            self._desk.end(order, OrderStatus.CANCELLED, end, now_ns)
+            self._desk.booking.end(order, OrderStatus.CANCELLED, end, now_ns)
 
     def _open(self, symbol: str, client_order_id: str, order_id: int) -> Working:
         order = self._find(symbol, client_order_id, order_id)
@@ -346,7 +349,7 @@ class Exchange:
     def _cancel_orders(self, symbol: Symbol, end: End, now_ns: int) -> None:
         for order in tuple(self._floor.open_ids.values()):
             if order.key == symbol.key:
-                self._desk.end(order, OrderStatus.CANCELLED, end, now_ns)
+                self._desk.booking.end(order, OrderStatus.CANCELLED, end, now_ns)
 
     def cancel_all_conditionals(self, symbol: str, now_ns: int) -> Events:
         """Cancel all waiting conditional orders of a symbol."""

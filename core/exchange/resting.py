@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -164,7 +164,7 @@ class OwnSide:
             return prices[bisect_left(prices, price) :][::-1]
         if prices[0] > price:
             return []
-        return [own for own in prices if own <= price]
+        return prices[: bisect_right(prices, price)]
 
     def orders(self) -> Iterator[Working]:
         """Yield orders in price-time order."""

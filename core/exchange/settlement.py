@@ -144,7 +144,7 @@ class Settlement:
     def _cancel_orders(self, symbol: Symbol, now_ns: int) -> None:
         for order in tuple(self.floor.open_ids.values()):
             if order.key == symbol.key:
-                self.desk.end(order, OrderStatus.CANCELLED, End.LIQUIDATION, now_ns)
+                self.desk.booking.end(order, OrderStatus.CANCELLED, End.LIQUIDATION, now_ns)
 
     def close_out(self, symbol: Symbol, side: PositionSide, now_ns: int) -> None:
         """Close one position by force: market first, the rest at the worse of mark and last level.
@@ -177,13 +177,15 @@ class Settlement:
             take = min(order.remaining, instrument.round_quantity(available))
             if take:
                 symbol.liquidity.eat(order_side, price, take)
-                self.desk.fill(symbol, order, price, take, now_ns, maker=False, liquidation=True)
+                self.desk.booking.fill(
+                    symbol, order, price, take, now_ns, maker=False, liquidation=True
+                )
                 worst = min(worst, price) if order_side is Side.SELL else max(worst, price)
             if not order.remaining:
                 break
         if order.remaining:
             rest = instrument.nearest_price(worst)
-            self.desk.fill(
+            self.desk.booking.fill(
                 symbol, order, rest, order.remaining, now_ns, maker=False, liquidation=True
             )
         left = floor.wallet(asset) - wallet_before + isolated_before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal as D
 
 from core.exchange import AccountChanged, AccountReason, Exchange, ExchangeSettings, IncomeKind
@@ -114,7 +115,7 @@ def test_after_a_restart_missed_settlements_wait_for_a_fresh_mark(rig):
         "binance",
         rig.exchange.instruments(),
         {"BTCUSDT": rig.exchange.brackets("BTCUSDT")},
-        random=rig.exchange._floor.random,
+        random=random.Random(1),
         settings=ExchangeSettings(),
     )
     later.restore(rig.exchange.state())
