@@ -10,10 +10,12 @@ from attrs import frozen
 from core.errors import InvalidOrder
 from core.instruments import Instrument
 from core.messages import Side
-from core.money import ZERO, bps, text
+from core.money import ZERO, bps, ceil_to_step, text
 from core.risk.exposure import Exposure, Working
 
 __all__ = ["RULES", "Limits", "Proposal", "Refusal"]
+
+_SHOWN_STEP = Decimal("0.01")
 
 
 @frozen(slots=True)
@@ -75,7 +77,8 @@ Rule = Callable[[Proposal, Exposure, Limits], Refusal | None]
 def _over(rule: str, value: Decimal, limit: Decimal, what: str) -> Refusal | None:
     if value <= limit:
         return None
-    figures = f"{what} would be {text(round(value, 2))} over the limit of {text(limit)}"
+    shown, over = (text(ceil_to_step(figure, _SHOWN_STEP)) for figure in (value, value - limit))
+    figures = f"{what} would be {shown}, {over} over the limit of {text(limit)}"
     return Refusal(rule, value, limit, f"risk.{rule}", figures)
 
 
@@ -134,7 +137,7 @@ def price_collar(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refu
         return None
     sign = 1 if proposal.order.side is Side.BUY else -1
     through = bps((proposal.price - proposal.mark) * sign, proposal.mark)
-    what = f"price {text(proposal.price)} through mark {text(proposal.mark)}, in bps,"
+    what = f"price {text(proposal.price)} through mark {text(proposal.mark)} in bps"
     return _over("price_collar_bps", through, limits.price_collar_bps, what)
 
 
