@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
@@ -99,3 +100,21 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 def test_a_folder_nobody_ever_used_has_no_holder(tmp_path: Path) -> None:
     assert InstanceLock(tmp_path / "none", "first").holder() is None
+
+
+def test_a_lock_file_deleted_while_it_is_being_locked_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = tmp_path / "host.lock", fcntl.flock
+    deleted: list[int] = []
+
+    def slow_flock(handle: int, how: int) -> None:
+        if not deleted:
+            deleted.append(handle)
+            path.unlink()
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow_flock)
+    with InstanceLock(tmp_path, "first"), pytest.raises(UsageError, match="host first"):
+        InstanceLock(tmp_path, "second").acquire()
+    assert deleted

@@ -251,6 +251,28 @@ def test_a_fill_that_comes_late_is_folded_in_its_place() -> None:
     assert expected["positions"][0]["entry_price"] == "120"
 
 
+def test_a_late_fill_changes_figures_that_were_read_before_it() -> None:
+    fills = [fill(1, "1", "100"), fill(2, "-1", "110"), fill(3, "1", "120")]
+    books = Books([OPENED])
+    seen = []
+    for one in (fills[0], fills[2], fills[1]):
+        books.apply(one)
+        seen.append(books.wallets.position(BTC, PositionSide.BOTH).entry_price)
+    assert seen == [D("100"), D("110"), D("120")]
+    assert books.wallets.realised("binance", "USDT") == D("10")
+
+
+def test_money_that_the_opening_contains_is_not_counted_twice() -> None:
+    def at(time_ns: int) -> list[object]:
+        paid = FundingPaid(BTC, D("-1"), "USDT", f"f{time_ns}", time_ns)
+        moved = Transferred("binance", "USDT", D("7"), f"t{time_ns}", time_ns)
+        return [paid, moved]
+
+    books = Books([OPENED, *at(OPENED.as_of_ns), *at(OPENED.as_of_ns + 1)])
+    assert books.wallets.balances() == {("binance", "USDT"): D("10006")}
+    assert books.wallets.made(BTC) == D("-1")
+
+
 def test_the_wallet_is_opening_plus_realised_less_fees_plus_funding_plus_transfers() -> None:
     books = Books(
         [

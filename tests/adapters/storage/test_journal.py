@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 
 from adapters.storage.journal import Durability, JournalReader, SqliteJournal
-from adapters.storage.rows import Head
+from adapters.storage.rows import Head, link, seal
 from adapters.storage.schema import MIGRATIONS, migrate, version_of
 from core.errors import JournalError
 from core.messages import Key
@@ -363,6 +363,21 @@ def test_a_row_that_was_changed_is_named(
     connection.execute(f"UPDATE journal SET {column} = ? WHERE sequence = 2", (value,))
     guard_again(connection)
     with pytest.raises(JournalError, match="record 2 was changed"):
+        journal.verify()
+
+
+def test_a_row_forged_with_a_hash_of_its_own_breaks_the_next(
+    path: Path, journal: SqliteJournal
+) -> None:
+    journal.append([note("a"), note("b"), note("c")])
+    connection = unguarded(path)
+    before = link(connection, 1)
+    forged = seal(before, 1, "HostStopped", "", "", "", "", '{"reason":"forged"}')
+    connection.execute(
+        "UPDATE journal SET payload = ?, hash = ? WHERE sequence = 2", (forged[7], forged[8])
+    )
+    guard_again(connection)
+    with pytest.raises(JournalError, match="record 3 was changed"):
         journal.verify()
 
 
