@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from adapters import cli
-from core.errors import ConfigError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -204,6 +203,7 @@ def _addresses(hosts: Hosts) -> tuple[str, str]:
 def _binance(config: Config, log: LogFile) -> VenueParts:
     """Build Binance's parts for the configured mode."""
     from actors.supervisor import VenueParts
+    from adapters.configuration import keys
     from adapters.venues.binance_usdm.history import OrderIds
     from adapters.venues.binance_usdm.hosts import local
     from adapters.venues.binance_usdm.limits import Budget
@@ -217,7 +217,7 @@ def _binance(config: Config, log: LogFile) -> VenueParts:
         process, key, secret = _paper_exchange(config)
         endpoints = process.endpoints
     else:
-        key, secret = _keys_from(settings.key_env, settings.secret_env, "venues.binance")
+        key, secret = keys(settings.key_env, settings.secret_env, "venues.binance", os.environ)
         remote = _remote_hosts(config.mode)
         endpoints = partial(_addresses, remote)
     log.hide(key)
@@ -273,15 +273,18 @@ def _binance(config: Config, log: LogFile) -> VenueParts:
 
 def _paper_exchange(config: Config) -> tuple[PaperExchange | AttachedExchange, Secret, Secret]:
     """Make the local exchange's process and the key pair that opens its account."""
+    from adapters.configuration import keys
     from adapters.paper import AttachedExchange, PaperExchange
     from adapters.venues.binance_usdm.emulator.discovery import credentials
 
     paper = config.paper
-    if paper.exchange:
-        key, secret = _keys_from(paper.key_env, paper.secret_env, "paper")
+    if paper.key_env:
+        key, secret = keys(paper.key_env, paper.secret_env, "paper", os.environ)
         return AttachedExchange("binance", paper.exchange), key, secret
     folder = Path(config.paths.state) / "exchange"
-    pair = credentials(folder / "binance", "", "")
+    key, secret = (Secret(word) for word in credentials(folder / "binance", "", ""))
+    if paper.exchange:
+        return AttachedExchange("binance", paper.exchange), key, secret
     symbols = ",".join(symbol for bot in config.bots for symbol in bot.symbols)
     market = "synthetic" if paper.market == "synthetic" else ",".join(paper.files)
 
@@ -301,19 +304,7 @@ def _paper_exchange(config: Config) -> tuple[PaperExchange | AttachedExchange, S
 
     log_path = Path(config.paths.logs) / "exchange.log"
     process = PaperExchange("binance", folder, log_path, command)
-    return process, Secret(pair[0]), Secret(pair[1])
-
-
-def _keys_from(key_env: str, secret_env: str, where: str) -> tuple[Secret, Secret]:
-    """Read a key pair from the environment. Errors: `ConfigError` naming the variable."""
-    pair = []
-    for name, key in ((key_env, "key_env"), (secret_env, "secret_env")):
-        value = os.environ.get(name, "") if name else ""
-        if not value:
-            what = f"the variable {name} is empty" if name else "no variable is named"
-            raise ConfigError(what, f"{where}.{key}", "name a variable that holds it, and set it")
-        pair.append(Secret(value))
-    return pair[0], pair[1]
+    return process, key, secret
 
 
 def main(arguments: list[str] | None = None) -> int:
