@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import websocket
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 20.0
@@ -178,6 +179,53 @@ def wait_for() -> Callable[..., Any]:
         return answer
 
     return wait
+
+
+class Frames:
+    """A WebSocket whose frames are read until one is as wanted."""
+
+    def __init__(self, url: str) -> None:
+        self.socket = websocket.create_connection(url, timeout=10)
+
+    def next(self) -> Any:
+        return json.loads(self.socket.recv())
+
+    def until(self, wanted: Callable[[Any], Any], within_s: float = 10.0) -> list[Any]:
+        """Return the frames up to and including the first wanted one."""
+        end, seen = time.monotonic() + within_s, []
+        while True:
+            assert time.monotonic() < end, f"not among {seen[-5:]}"
+            seen.append(self.next())
+            if wanted(seen[-1]):
+                return seen
+
+    def ask(self, **message: Any) -> Any:
+        """Send a message and return the answer, passing over events."""
+        self.socket.send(json.dumps(message))
+        return self.until(lambda row: "result" in row or "error" in row)[-1]
+
+    def silent_for(self, seconds: float) -> bool:
+        self.socket.settimeout(seconds)
+        try:
+            self.socket.recv()
+        except websocket.WebSocketTimeoutException:
+            return True
+        finally:
+            self.socket.settimeout(10)
+        return False
+
+
+@pytest.fixture
+def frames(exchange: LocalExchange) -> Iterator[Callable[[str], Frames]]:
+    opened: list[Frames] = []
+
+    def connect(path: str) -> Frames:
+        opened.append(Frames(exchange.ws + path))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.socket.close()
 
 
 @pytest.fixture
