@@ -1,0 +1,301 @@
+"""A bare loopback server for the latency benchmarks: canned answers, one quote after each order.
+
+Speaks just enough of Binance's REST and WebSocket for a host and for ccxt to place orders; it
+checks nothing. Prints its port, then serves until stdin closes. `GET /_bench/start` begins the
+ticks; `GET /_bench/times` answers when each quote was sent (CLOCK_MONOTONIC ns, by update id).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import struct
+import sys
+import time
+
+SYMBOL = "BTCUSDT"
+TICK_PAUSE_S = 0.002
+NO_ORDER_S = 0.5
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_FILTERS = [
+    {"filterType": "PRICE_FILTER", "minPrice": "0.10", "maxPrice": "9999999", "tickSize": "0.10"},
+    {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
+    {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
+    {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+    {"filterType": "MIN_NOTIONAL", "notional": "5"},
+    {"filterType": "PERCENT_PRICE", "multiplierUp": "1.05", "multiplierDown": "0.95"},
+]
+
+
+def symbol_row(symbol: str) -> dict[str, object]:
+    """Describe a perpetual as exchangeInfo does."""
+    return {
+        "symbol": symbol,
+        "pair": symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "status": "TRADING",
+        "baseAsset": symbol.removesuffix("USDT"),
+        "quoteAsset": "USDT",
+        "marginAsset": "USDT",
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "liquidationFee": "0.0125",
+        "marketTakeBound": "0.05",
+        "filters": _FILTERS,
+        "orderTypes": ["LIMIT", "MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
+    }
+
+
+def canned(symbols: list[str]) -> dict[str, object]:
+    """Answer every question that a host asks before it trades."""
+    zero = "0.00000000"
+    limits = [
+        {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": 100_000_000}
+        for kind, interval, number in (
+            ("REQUEST_WEIGHT", "MINUTE", 1),
+            ("ORDERS", "MINUTE", 1),
+            ("ORDERS", "SECOND", 10),
+        )
+    ]
+    bracket = {
+        "bracket": 1,
+        "initialLeverage": 125,
+        "notionalCap": 10**9,
+        "notionalFloor": 0,
+        "maintMarginRatio": 0.004,
+        "cum": 0.0,
+    }
+    asset = {"asset": "USDT", "walletBalance": "10000.00000000", "updateTime": 1}
+    totals = dict.fromkeys(
+        ("totalInitialMargin", "totalMaintMargin", "totalUnrealizedProfit"), zero
+    )
+    return {
+        "/fapi/v1/exchangeInfo": {
+            "timezone": "UTC",
+            "serverTime": 1,
+            "rateLimits": limits,
+            "exchangeFilters": [],
+            "assets": [],
+            "symbols": [symbol_row(symbol) for symbol in symbols],
+        },
+        "/fapi/v1/accountConfig": {"canTrade": True, "dualSidePosition": True},
+        "/fapi/v3/account": {
+            **totals,
+            "totalMarginBalance": "10000.00000000",
+            "availableBalance": "10000.00000000",
+            "assets": [asset],
+            "positions": [],
+        },
+        "/fapi/v1/depth": {"lastUpdateId": 1, "E": 1, "T": 1, "bids": [], "asks": []},
+        "/fapi/v3/positionRisk": [],
+        "/fapi/v1/openOrders": [],
+        "/fapi/v1/openAlgoOrders": [],
+        "/fapi/v1/userTrades": [],
+        "/fapi/v1/income": [],
+        "/fapi/v1/commissionRate": {
+            "symbol": SYMBOL,
+            "makerCommissionRate": "0.0002",
+            "takerCommissionRate": "0.0005",
+        },
+        "/fapi/v1/leverageBracket": [
+            {"symbol": symbol, "brackets": [bracket]} for symbol in symbols
+        ],
+        "/fapi/v1/symbolConfig": [
+            {"symbol": symbol, "marginType": "ISOLATED", "leverage": 2} for symbol in symbols
+        ],
+        "/fapi/v1/listenKey": {"listenKey": "bench" * 8},
+        "/fapi/v1/positionSide/dual": {"dualSidePosition": True},
+    }
+
+
+class Bench:
+    """What all connections share: who listens for quotes, and when each quote was sent."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self.quotes: list[Connection] = []
+        self.sent_ns: dict[int, int] = {}
+        self.number = 0
+        self.running = False
+        self.again: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Send the first quote."""
+        self.running = True
+        self.tick()
+
+    def tick(self) -> None:
+        """Send the next quote, a price step further each time."""
+        if not self.running:
+            return
+        self.number += 1
+        bid = 63_000 + self.number % 7
+        frame = (
+            '{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":%d,"s":"BTCUSDT",'
+            '"b":"%d.10","B":"1.250","a":"%d.20","A":"0.730","T":%d,"E":%d}}'
+        ) % (self.number, bid, bid, 1_790_000_000_449, 1_790_000_000_456)
+        packed = pack(frame.encode())
+        self.sent_ns[self.number] = time.monotonic_ns()
+        for connection in self.quotes:
+            connection.write(packed)
+        # A host that was not ready yet answers a later one.
+        self.again = asyncio.get_running_loop().call_later(NO_ORDER_S, self.tick)
+
+    def ordered(self) -> None:
+        """Go on to the next quote a moment after an order came."""
+        if self.running:
+            if self.again:
+                self.again.cancel()
+            self.again = asyncio.get_running_loop().call_later(TICK_PAUSE_S, self.tick)
+
+
+def pack(payload: bytes) -> bytes:
+    """Frame a text message from a server."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    return struct.pack("!BBH", 0x81, 126, size) + payload
+
+
+class Connection(asyncio.Protocol):
+    """One client: HTTP until it asks for a WebSocket."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.pending = b""
+        self.web_socket = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self.bench.quotes:
+            self.bench.quotes.remove(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.web_socket:
+            # The only message is our subscription, number 1.
+            self.write(pack(b'{"result":null,"id":1}'))
+            return
+        self.pending += data
+        while True:
+            head, found, rest = self.pending.partition(b"\r\n\r\n")
+            if not found:
+                return
+            size = 0
+            lower = head.lower()
+            at = lower.find(b"content-length:")
+            if at >= 0:
+                size = int(lower[at + 15 :].split(b"\r\n", 1)[0])
+            if len(rest) < size:
+                return
+            self.pending = rest[size:]
+            self.answer(head, rest[:size])
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        method, target, _ = head.split(b"\r\n", 1)[0].split(b" ")
+        path, _, query = target.partition(b"?")
+        name = path.decode()
+        if b"upgrade: websocket" in head.lower():
+            self.upgrade(head, name)
+        elif name == "/fapi/v1/order" and method == b"POST":
+            self.reply(order_answer(body or query))
+            self.bench.ordered()
+        elif name == "/fapi/v1/time":
+            self.reply(b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
+        elif name == "/fapi/v1/premiumIndex":
+            now_ms = time.time_ns() // 1_000_000
+            self.reply(
+                b'{"symbol":"BTCUSDT","markPrice":"63000.00","indexPrice":"63000.00",'
+                b'"lastFundingRate":"0.0001","nextFundingTime":%d,"time":%d}'
+                % (now_ms + 3_600_000, now_ms)
+            )
+        elif name == "/_bench/start":
+            self.reply(b"{}")
+            self.bench.begin()
+        elif name == "/_bench/times":
+            self.bench.running = False
+            self.reply(json.dumps(self.bench.sent_ns).encode())
+        else:
+            self.reply(self.bench.bodies.get(name, b"{}"))
+
+    def reply(self, body: bytes) -> None:
+        self.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+
+    def upgrade(self, head: bytes, name: str) -> None:
+        fields = dict(
+            line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line
+        )
+        key = next(value for field, value in fields.items() if field.lower().endswith(b"-key"))
+        accept = base64.b64encode(hashlib.sha1(key.strip() + _GUID).digest())
+        self.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        self.web_socket = True
+        if name.startswith("/public"):
+            self.bench.quotes.append(self)
+        elif name.startswith("/market"):
+            self.marks()
+
+    def marks(self) -> None:
+        """Send the mark price once a second, as the venue does."""
+        if self.transport.is_closing():
+            return
+        now_ms = time.time_ns() // 1_000_000
+        frame = (
+            '{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"BTCUSDT",'
+            '"p":"63000.00","i":"63000.00","P":"63000.00","r":"0.0001","T":%d}}'
+        ) % (now_ms, now_ms + 3_600_000)
+        self.write(pack(frame.encode()))
+        asyncio.get_running_loop().call_later(1.0, self.marks)
+
+
+def order_answer(request: bytes) -> bytes:
+    """Accept the order and end it at once, so that no ladder grows during the run."""
+    fields = dict(pair.split(b"=", 1) for pair in request.split(b"&") if b"=" in pair)
+    return (
+        b'{"orderId":283194212345,"symbol":"BTCUSDT","pair":"BTCUSDT","status":"EXPIRED",'
+        b'"clientOrderId":"%s","price":"%s","origQty":"%s","executedQty":"0","cumQty":"0",'
+        b'"timeInForce":"IOC","type":"LIMIT","origType":"LIMIT","reduceOnly":false,'
+        b'"closePosition":false,"side":"%s","positionSide":"%s","stopPrice":"0.00",'
+        b'"workingType":"CONTRACT_PRICE","priceProtect":false,"priceMatch":"NONE",'
+        b'"selfTradePreventionMode":"EXPIRE_MAKER","goodTillDate":0,"updateTime":%d}'
+    ) % (
+        fields.get(b"newClientOrderId", b""),
+        fields.get(b"price", b"0"),
+        fields.get(b"quantity", b"0"),
+        fields.get(b"side", b"BUY"),
+        fields.get(b"positionSide", b"BOTH"),
+        time.time_ns() // 1_000_000,
+    )
+
+
+async def serve() -> None:
+    """Serve on a free loopback port until stdin closes."""
+    bench = Bench()
+    bench.bodies = {path: json.dumps(body).encode() for path, body in canned([SYMBOL]).items()}
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(bench), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

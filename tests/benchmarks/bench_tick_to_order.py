@@ -1,0 +1,273 @@
+"""From a quote's bytes to the venue's acknowledgement of the order it caused, beside ccxt.
+
+The whole way of DESIGN §3 on real threads: stream, market, strategy, risk, position, journal (on
+disk), connection; a bare loopback server in another process sends quotes and takes orders. ccxt's
+row is its `create_order` alone against the same server, nothing before it. Ratios in one run; run
+as a script, nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ccxt
+
+from actors import names, supervisor
+from actors.messages import PositionWatched, Propose, Watch, WatchPosition
+from actors.runtime import Actor, ThreadsRuntime, tune_process
+from actors.supervisor import Parts, VenueParts, tree
+from adapters.storage.journal import JournalReader, SqliteJournal
+from adapters.venues.binance_usdm.hosts import local
+from adapters.venues.binance_usdm.limits import Budget
+from adapters.venues.binance_usdm.rest import BinanceVenue
+from adapters.venues.binance_usdm.stream import BinanceStreams
+from core.config import Config, HedgeGridBot, Market
+from core.ids import make
+from core.messages import (
+    Key,
+    OrderType,
+    OrderUpdated,
+    PlaceOrder,
+    PositionSide,
+    Quote,
+    Side,
+    TimeInForce,
+)
+from core.risk.gate import Approved
+from core.secrets import Secret
+
+Row = tuple[str, float, str, str]
+
+ORDERS = 1_500
+WARM_UP = 300
+KEY = Key("binance", "BTCUSDT")
+SERVER = Path(__file__).with_name("bare_server.py")
+TIMEOUTS = {"connect_timeout_s": 3.0, "read_timeout_s": 5.0}
+
+
+class Probe(Actor):
+    """A strategy that answers every quote with one order."""
+
+    def __init__(self, key: Key, host: str, bot: str, settings: object, log: object) -> None:
+        self.host, self.bot = host, bot
+
+    def starting(self) -> None:
+        self.tell(names.position(KEY), WatchPosition(self.name, self.bot))
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Quote():
+                order = PlaceOrder(
+                    KEY,
+                    make(self.host, self.bot, KEY.symbol, message.update_id),
+                    Side.BUY,
+                    PositionSide.LONG,
+                    OrderType.LIMIT,
+                    Decimal("0.003"),
+                    price=message.bid - 100,
+                    time_in_force=TimeInForce.IOC,
+                    bot=self.bot,
+                )
+                self.tell(names.RISK, Propose(order, self.name))
+            case PositionWatched():
+                self.tell(names.market(KEY), Watch(self.name, frozenset(("quotes",))))
+                self.ready()
+
+
+class TimedVenue(BinanceVenue):
+    """The real client, noting when each acknowledgement was there."""
+
+    done_ns: dict[int, int]
+
+    def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
+        update = super().place(order)
+        number = int(order.command.client_order_id.rsplit("-", 1)[1][:-1], 36)
+        self.done_ns[number] = time.monotonic_ns()
+        return update
+
+
+class NoDisplay:
+    def show(self, status: Mapping[str, Any]) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def no_log(level: str, actor: str, text: str, **more: object) -> None:
+    if level in ("warning", "error", "critical"):
+        print(level, actor, text, file=sys.stderr)
+
+
+def runtime_log(level: str, actor: str, text: str, error: BaseException | None) -> None:
+    if error is not None:
+        print(level, actor, text, repr(error), file=sys.stderr)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run the bare server; yield its address."""
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout and process.stdin
+    try:
+        yield f"127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.stdin.close()
+        process.wait(10)
+
+
+def tick_to_order(switch_interval_s: float, *, busy: bool) -> list[int]:
+    """Return the microseconds of each order, warm-up left out."""
+    config = Config(
+        bots=(HedgeGridBot(name="probe", symbols=(KEY.symbol,), strategy="hedge_grid"),),
+        market=Market(depth=5, stale_after_ms=600_000, reconcile_every_s=3_600),
+    )
+    done_ns: dict[int, int] = {}
+    with tempfile.TemporaryDirectory() as folder, server() as address:
+        hosts = local(f"http://{address}", f"ws://{address}")
+        budget = Budget(reserve_percent=10)
+        secret = Secret("bench")
+
+        def make_venue() -> BinanceVenue:
+            venue = TimedVenue(hosts, secret, secret, budget, hedge_mode=True, **TIMEOUTS)
+            venue.done_ns = done_ns
+            return venue
+
+        factory = BinanceStreams(hosts, secret, secret, budget, **TIMEOUTS)
+        journal = Path(folder) / "journal.db"
+        SqliteJournal(journal, "process").close()
+        runtime = ThreadsRuntime(seed=1, on_log=runtime_log, on_dead_letter=None)
+        parts = Parts(
+            open_journal=lambda: SqliteJournal(journal, "process"),
+            records=JournalReader(journal),
+            venues=(
+                VenueParts(
+                    name="binance",
+                    endpoints=lambda: (hosts.rest, hosts.ws),
+                    margin_asset="USDT",
+                    make_venue=make_venue,
+                    market_streams=lambda keys: lambda sink: factory.market("m", keys, sink),
+                    account_streams=lambda keys: lambda sink: [factory.account("a", keys, sink)],
+                ),
+            ),
+            statistics=runtime.statistics,
+            display=NoDisplay(),
+            log=no_log,
+        )
+        supervisor.StrategyActor = Probe  # type: ignore[misc,assignment]
+        before_s = sys.getswitchinterval()
+        runtime.start(tree(config, parts))
+        stop = threading.Event()
+        try:
+            if not runtime.wait_ready(30):
+                waits = [f"{a.name}: {a.waiting_for}" for a in runtime.statistics() if a.waiting_for]
+                raise TimeoutError(f"the host did not get ready: {waits}")
+            tune_process(switch_interval_s)
+            if busy:
+                threading.Thread(target=_burn, args=(stop,), daemon=True).start()
+            _get(f"http://{address}/_bench/start")
+            deadline = time.monotonic() + 120
+            while len(done_ns) < ORDERS and time.monotonic() < deadline:
+                time.sleep(0.01)
+            sent_ns = {int(n): ns for n, ns in _get(f"http://{address}/_bench/times").items()}
+        finally:
+            stop.set()
+            runtime.stop("done", 10)
+            factory.close()
+            sys.setswitchinterval(before_s)
+    if len(done_ns) < WARM_UP * 2:
+        raise TimeoutError(f"only {len(done_ns)} orders came through")
+    numbers = sorted(done_ns)[WARM_UP:]
+    return [(done_ns[n] - sent_ns[n]) // 1_000 for n in numbers]
+
+
+def ccxt_alone() -> list[int]:
+    """Return the microseconds of each of ccxt's create_order calls."""
+    with server() as address:
+        client = ccxt.binanceusdm(
+            {
+                "apiKey": "bench",
+                "secret": "bench",
+                "enableRateLimit": False,
+                "options": {"fetchCurrencies": False},
+            }
+        )
+        for name, url in client.urls["api"].items():
+            if isinstance(url, str):
+                client.urls["api"][name] = f"http://{address}/" + url.split("/", 3)[3]
+        client.session.trust_env = False
+        client.load_markets()
+        took = []
+        for number in range(ORDERS):
+            begin = time.perf_counter_ns()
+            client.create_order(
+                "BTC/USDT:USDT",
+                "limit",
+                "buy",
+                0.003,
+                62_900.0 + number % 7,
+                {"timeInForce": "IOC", "positionSide": "LONG", "newClientOrderId": f"b{number}"},
+            )
+            took.append((time.perf_counter_ns() - begin) // 1_000)
+    return took[WARM_UP:]
+
+
+def _burn(stop: threading.Event) -> None:
+    while not stop.is_set():
+        sum(range(200))
+
+
+def _get(url: str) -> dict[str, Any]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=10) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+def _p(values: list[int], percent: int) -> float:
+    return float(statistics.quantiles(values, n=100)[percent - 1])
+
+
+def run() -> list[Row]:
+    """Measure and return the rows."""
+    calm = tick_to_order(0.0001, busy=False)
+    alone = ccxt_alone()
+    again = tick_to_order(0.0001, busy=False)
+    ours = calm + again
+    rows: list[Row] = [
+        ("tick to order p50", _p(ours, 50), "us", "risk and journal included"),
+        ("tick to order p99", _p(ours, 99), "us", ""),
+        ("ccxt create_order alone p50", _p(alone, 50), "us", "nothing before it"),
+        ("ccxt create_order alone p99", _p(alone, 99), "us", ""),
+        ("tick to order / ccxt alone", _p(ours, 50) / _p(alone, 50), "x", "p50; wanted <= 0.7"),
+        ("p99 / ccxt alone p50", _p(ours, 99) / _p(alone, 50), "x", "wanted <= 3"),
+    ]
+    for interval_s in (0.005, 0.0005, 0.0001, 0.00002):
+        beside = tick_to_order(interval_s, busy=True)
+        note = f"switch interval {interval_s * 1e3:g} ms"
+        rows.append(("p50 beside a CPU-bound thread", _p(beside, 50), "us", note))
+        rows.append(("p99 beside a CPU-bound thread", _p(beside, 99), "us", note))
+    return rows
+
+
+def main() -> None:
+    for name, value, unit, note in run():
+        print(f"{name:34} {value:12.3f} {unit:4} {note}")
+
+
+if __name__ == "__main__":
+    main()
