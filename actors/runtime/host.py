@@ -225,7 +225,11 @@ class Host:
     def _retire_below(self, seat: Seat) -> None:
         """Take along all children of a supervisor that ended: nobody is left to mend them."""
         for name in reversed(seat.children):
-            context = self.seats[name].context
+            below = self.seats[name]
+            with self.tree:
+                context = below.context
+                if context is None and below.state == "backing_off":
+                    below.state = "failed"
             if context is not None:
                 self.retire(context, "supervisor_died", f"its supervisor {seat.name} ended")
 
@@ -245,6 +249,12 @@ class Host:
                 return  # it has ended already, and its report is on the way
             seat.state = "stopping"
         seat.mailbox.put_control(Stop(generation, reason))
+
+    def note_back_off(self, by: Context, name: str) -> None:
+        """Show that a child waits for its restart, unless `by` is fenced itself."""
+        with self.tree:
+            if not by.fenced:
+                self.seats[name].state = "backing_off"
 
     def dismiss(self, by: Context, name: str) -> None:
         """Close a child that is not to come back, unless `by` is fenced itself."""

@@ -189,7 +189,7 @@ class Supervisor(Actor):
             return
         wait_ns = backoff_ns(self.spec, child.attempts, self.random.random())
         child.attempts += 1
-        self.host.seats[child.spec.name].state = "backing_off"
+        self.host.note_back_off(self.context, child.spec.name)
         self.host.log("WARNING", died.name, f"restart in {wait_ns / 1e9:.3f} s", None)
         if self.spec.strategy == "one_for_one":
             child.enter("backing_off")
@@ -213,9 +213,6 @@ class Supervisor(Actor):
         self.closing = (cause, reason)
         self.to_start = []
         for child in self.children:
-            seat = self.host.seats[child.spec.name]
-            if seat.state == "backing_off":
-                seat.state = "failed"
             if child.phase == "backing_off":
                 child.enter("down")
         self.to_stop = [child for child in self.children if child.alive]

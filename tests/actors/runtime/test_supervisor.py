@@ -372,6 +372,18 @@ def test_an_exception_while_stopping_does_not_hold_up_the_others(
     assert runtime.outcome.exit == "orderly"
 
 
+def test_nobody_backs_off_under_a_supervisor_that_is_gone(journal: Journal) -> None:
+    runtime = probes.step(journal)
+    inner = attrs.evolve(probes.tree(child("a", journal)), name="inner")
+    spec = probes.tree(inner, backoff_initial_s=60.0, backoff_max_s=60.0)
+    with probes.running(runtime, spec):
+        runtime.kill("a", ValueError("boom"))
+        assert runtime.run_until(lambda: state(runtime, "a") == "backing_off")
+        runtime.kill("inner", ValueError("boom"))
+        runtime.run_for(SECOND_NS)
+        assert (state(runtime, "inner"), state(runtime, "a")) == ("backing_off", "failed")
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_stop_that_crosses_a_crash_leaves_no_one_stopping(seed: int, journal: Journal) -> None:
     runtime = probes.step(journal, seed)
