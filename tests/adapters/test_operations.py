@@ -313,6 +313,11 @@ def test_the_exchanges_ledger_needs_paper_mode(config: Config) -> None:
         operations.ledger(live, exchange=True, json=True)
 
 
+def test_an_exchange_that_never_kept_an_account_is_said(config: Config) -> None:
+    with pytest.raises(UsageError, match="no local exchange has kept an account"):
+        operations.ledger(config, exchange=True, json=True)
+
+
 class _Exchange(BaseHTTPRequestHandler):
     answer = json.dumps({"orders": [], "fills": [], "positions": [], "balances": {}})
 
