@@ -1,0 +1,290 @@
+"""A whole host on virtual time, as `run.py` would compose it, against the simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field
+
+from actors import names, supervisor
+from actors.messages import CloseForShutdown, StatusWanted
+from actors.position import PositionActor
+from actors.risk import RiskActor
+from actors.runtime import Actor, Outcome, StepRuntime
+from actors.supervisor import Parts, VenueParts
+from core.books import Books
+from core.config import (
+    BinanceVenue,
+    Config,
+    Execution,
+    HedgeGridBot,
+    Market,
+    Risk,
+    Supervision,
+    Venues,
+)
+from core.errors import JournalError
+from core.messages import Key, PositionSide
+from core.ports import EventSink, Record, Stream
+from tests.sim.venue import SimStream, SimVenue
+from tests.sim.world import SECOND_NS, VENUE, World
+
+A = TypeVar("A", bound=Actor)
+
+
+def config(
+    symbols: Sequence[str] = ("BTCUSDT",),
+    *,
+    bot: Mapping[str, Any] | None = None,
+    execution: Mapping[str, Any] | None = None,
+    risk: Mapping[str, Any] | None = None,
+    supervision: Mapping[str, Any] | None = None,
+) -> Config:
+    """Return a configuration for a simulated host, near to the one shipped."""
+    grid: dict[str, Any] = {"levels": 3, "take_profit_bps": Decimal(8), "spacing_bps": Decimal(8)}
+    return Config(
+        host_name="sim",
+        bots=(HedgeGridBot(**({"name": "grid", "symbols": tuple(symbols), "strategy": "hedge_grid"}
+                              | grid | dict(bot or {}))),),
+        venues=Venues(binance=BinanceVenue(symbol_groups=2)),
+        execution=Execution(**dict(execution or {})),
+        risk=Risk(**dict(risk or {})),
+        supervision=Supervision(**({"max_restarts": 50, "backoff_max_ms": 1000} | dict(supervision or {}))),
+        market=Market(depth=100, reconcile_every_s=10.0),
+    )
+
+
+class MemoryJournal:
+    """A journal that outlives the hosts that write it, and fails on demand."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.broken = ""
+
+    def append(self, records: Sequence[Record]) -> None:
+        if self.broken:
+            raise JournalError(self.broken)
+        for record in records:
+            self.records.append(evolve(record, sequence=len(self.records) + 1))
+
+    def read(
+        self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
+    ) -> Iterator[Record]:
+        for record in list(self.records[after:]):
+            if kinds and not isinstance(record.payload, tuple(kinds)):
+                continue
+            if key is None or record.key == key:
+                yield record
+
+    def close(self) -> None:
+        """Stay readable: the next host opens the same records."""
+
+    @property
+    def text(self) -> str:
+        """Return every record, one a line, to the byte."""
+        return "\n".join(map(repr, self.records))
+
+
+@define(frozen=True)
+class Line:
+    """One line of the log, with the virtual time at which it was written."""
+
+    at_ns: int
+    level: str
+    actor: str
+    text: str
+    symbol: str = ""
+    client_order_id: str = ""
+
+    def __str__(self) -> str:
+        seconds = self.at_ns / SECOND_NS % 100_000
+        return f"{seconds:12.3f} {self.level:7} {self.actor} {self.client_order_id} {self.text}"
+
+
+class Silent:
+    """A screen that nobody looks at; keeps what it was shown last."""
+
+    def __init__(self) -> None:
+        self.status: Mapping[str, Any] = {}
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        self.status = status
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@define(eq=False)
+class House:
+    """One host after the other over one world and one journal."""
+
+    world: World
+    config: Config
+    seed: int = 0
+    journal: MemoryJournal = field(factory=MemoryJournal)
+    lines: list[Line] = field(factory=list)
+    letters: list[tuple[str, str, object]] = field(factory=list)
+    hosts: int = 0
+    display: Silent = field(factory=Silent)
+
+    @property
+    def runtime(self) -> StepRuntime:
+        """Return the present host's runtime."""
+        assert self.world.runtime is not None
+        return self.world.runtime
+
+    def start(self) -> None:
+        """Compose and start a host."""
+        self.hosts += 1
+        runtime = StepRuntime(
+            seed=self.seed * 1000 + self.hosts,
+            start_ns=self.world.host_ns(),
+            on_log=self._on_log,
+            on_dead_letter=lambda reason, to, message: self.letters.append((reason, to, message)),
+            record_trace=False,
+        )
+        self.display = Silent()
+        self.world.attach(runtime)
+        runtime.start(supervisor.tree(self.config, self._parts(runtime)))
+
+    def _parts(self, runtime: StepRuntime) -> Parts:
+        world = self.world
+
+        def market(keys: Sequence[Key]) -> supervisor.OpenStreams:
+            def open_streams(sink: EventSink) -> list[Stream]:
+                return [SimStream(world, "market", keys, sink)]
+
+            return open_streams
+
+        def account(keys: Sequence[Key]) -> supervisor.OpenStreams:
+            def open_streams(sink: EventSink) -> list[Stream]:
+                return [SimStream(world, "account", None, sink)]
+
+            return open_streams
+
+        venue = VenueParts(
+            name=VENUE,
+            endpoints=lambda: ("sim://rest", "sim://ws"),
+            margin_asset="USDT",
+            make_venue=lambda: SimVenue(world),
+            market_streams=market,
+            account_streams=account,
+        )
+        return Parts(
+            open_journal=lambda: self.journal,
+            records=self.journal,
+            venues=(venue,),
+            statistics=runtime.statistics,
+            display=self.display,
+            log=self.log,
+        )
+
+    def log(
+        self,
+        level: str,
+        actor: str,
+        text: str,
+        *,
+        symbol: str = "",
+        client_order_id: str = "",
+        exception: BaseException | None = None,
+    ) -> None:
+        self.lines.append(
+            Line(self.world.host_ns(), level, actor, text, symbol, client_order_id)
+        )
+
+    def _on_log(self, level: str, actor: str, text: str, error: BaseException | None) -> None:
+        self.log(level.lower(), actor, text, exception=error)
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.runtime.run_for(int(seconds * SECOND_NS))
+
+    def ready(self, within_s: float = 20.0) -> None:
+        """Run until the whole tree is ready."""
+        assert self.runtime.wait_ready(within_s), self.tail()
+
+    def crash(self) -> None:
+        """Take the power from the host: nothing of it runs any more."""
+        self.world.detach()
+
+    def shutdown(self, reason: str = "test over", within_s: float = 20.0) -> Outcome:
+        """Stop as `run.py` does on a signal."""
+        runtime = self.runtime
+        runtime.tell_control(names.RISK, CloseForShutdown(reason))
+        patience_s = self.config.execution.entry_cancel_timeout_s + 1.0
+        outcome = runtime.wait(patience_s) or runtime.stop(reason, within_s)
+        self.world.detach()
+        return outcome
+
+    def quiesce(self, seconds: float = 45.0) -> None:
+        """End all faults, stop the market, and give the host time to hear of everything."""
+        self.world.faults.heal()
+        self.world.streams_down = False
+        self.world.frozen = {market.key for market in self.world.markets}
+        self.run(seconds)
+
+    # Looking inside
+
+    def actor(self, name: str, kind: type[A]) -> A:
+        """Return the present incarnation of an address."""
+        context = self.runtime.seats[name].context
+        assert context is not None and isinstance(context.actor, kind), name
+        return context.actor
+
+    def position(self, key: Key | None = None) -> PositionActor:
+        return self.actor(names.position(key or self.world.keys[0]), PositionActor)
+
+    def risk(self) -> RiskActor:
+        return self.actor(names.RISK, RiskActor)
+
+    def status(self) -> dict[str, Any]:
+        """Ask as the operator does."""
+        answer = self.runtime.ask(names.OPERATIONS, lambda reply: StatusWanted(reply), 2.0)
+        assert isinstance(answer, dict)
+        return answer
+
+    def books(self) -> Books:
+        """Fold the journal."""
+        return Books(record.payload for record in self.journal.records)
+
+    def tail(self, count: int = 40) -> str:
+        """Return the last log lines."""
+        return "\n".join(map(str, self.lines[-count:]))
+
+    def said(self, text: str) -> list[Line]:
+        """Return the log lines that contain a text."""
+        return [line for line in self.lines if text in line.text]
+
+    def assert_books_equal_exchange(self) -> None:
+        """Compare the host's books with the exchange's own ledger, to the digit."""
+        ours, truth = self.books().ledger(), self.world.exchange.ledger()
+        for part in ("orders", "fills", "positions", "balances"):
+            if ours[part] != truth[part]:
+                raise AssertionError(f"{part} differ\n{_difference(ours[part], truth[part])}")
+
+    def held(self, side: PositionSide, key: Key | None = None) -> Decimal:
+        """Return what the exchange says is held on one side."""
+        key = key or self.world.keys[0]
+        for row in self.world.exchange.positions(key.symbol):
+            if row.side is side:
+                return row.quantity
+        return Decimal(0)
+
+    def stops(self, side: PositionSide, key: Key | None = None) -> list[Decimal]:
+        """Return the quantities of the conditional orders that wait at the exchange."""
+        key = key or self.world.keys[0]
+        waiting = self.world.exchange.open_conditionals(key.symbol)
+        return [order.quantity for order in waiting if order.position_side is side]
+
+
+def _difference(ours: Any, truth: Any) -> str:
+    if not isinstance(ours, list):
+        return f"ours {ours}\ntruth {truth}"
+    mine = [str(row) for row in ours]
+    theirs = [str(row) for row in truth]
+    lines = [f"- only ours:  {row}" for row in mine if row not in theirs]
+    lines += [f"- only truth: {row}" for row in theirs if row not in mine]
+    return "\n".join(lines[:12])

@@ -1,0 +1,329 @@
+"""The outside world of a simulated host: one exchange, its markets, the wire, and their faults."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from random import Random
+
+from attrs import define, evolve, field
+
+from actors.runtime import StepRuntime
+from actors.runtime.timers import Call
+from adapters.venues.binance_usdm.emulator.catalogue import brackets, listing
+from core.exchange import (
+    Exchange,
+    ExchangeSettings,
+    SyntheticMarket,
+    SyntheticSettings,
+    account_events,
+)
+from core.exchange.events import Events
+from core.messages import (
+    AccountEvent,
+    CancelOrder,
+    FundingPaid,
+    Key,
+    MarketEvent,
+    PlaceOrder,
+    Quote,
+    StreamConnected,
+    StreamLost,
+)
+from core.ports import EventSink
+from core.risk.gate import Approved
+
+VENUE = "binance"
+START_NS = 1_790_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
+
+PLACE_FAULTS = (
+    "unknown_before",
+    "unknown_after",
+    "unknown_late",
+    "rejected",
+    "rate_limited",
+    "clock_rejected",
+    "unreachable",
+)
+WRITE_FAULTS = ("unknown_before", "unknown_after", "rate_limited", "unreachable")
+READ_FAULTS = ("unreachable", "rate_limited")
+
+
+@define
+class Faults:
+    """What goes wrong: scripted one by one per call, always, or by chance (`rates` per call)."""
+
+    random: Random
+    scripted: dict[str, deque[str]] = field(factory=lambda: defaultdict(deque))
+    rates: dict[str, float] = field(factory=dict)
+    unreachable: bool = False
+    refuse_stops: bool = False
+    late_ns: int = 3 * SECOND_NS
+    frame_loss: float = 0.0
+    frame_repeat: float = 0.0
+    frame_delay: float = 0.0
+
+    def script(self, call: str, *fates: str) -> None:
+        """Let the next calls of this kind meet these fates, one each; "" is none."""
+        self.scripted[call].extend(fates)
+
+    def fate(self, call: str) -> str:
+        """Choose what happens to one call; "" for nothing."""
+        if self.scripted[call]:
+            return self.scripted[call].popleft()
+        if self.unreachable:
+            return "unreachable"
+        if self.random.random() >= self.rates.get(call, 0.0):
+            return ""
+        match call:
+            case "place":
+                return self.random.choice(PLACE_FAULTS)
+            case "cancel" | "amend":
+                return self.random.choice(WRITE_FAULTS)
+            case "order":
+                return self.random.choice(("not_found", *READ_FAULTS))
+        return self.random.choice(READ_FAULTS)
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.scripted.clear()
+        self.rates.clear()
+        self.unreachable = self.refuse_stops = False
+        self.frame_loss = self.frame_repeat = self.frame_delay = 0.0
+
+
+@define
+class Sent:
+    """One placement as it reached the exchange's door."""
+
+    at_ns: int
+    order: PlaceOrder
+    approved_ns: int
+    epoch: int
+
+
+@define(eq=False)
+class Pipe:
+    """One open stream connection on the venue's side."""
+
+    name: str
+    keys: frozenset[Key] | None
+    sink: EventSink
+    last_due_ns: int = 0
+    last_frame_ns: int = 0
+    open: bool = False
+    closed: bool = False
+
+
+class World:
+    """The truth outside the host; outlives every host that is attached to it."""
+
+    def __init__(
+        self,
+        seed: int,
+        symbols: Sequence[str] = ("BTCUSDT",),
+        *,
+        listed: Sequence[str] | None = None,
+        deposit: Decimal = Decimal(10_000),
+        step_ms: int = 250,
+        latency_ms: float = 4.0,
+        lively: bool = True,
+    ) -> None:
+        self.keys = [Key(VENUE, symbol) for symbol in symbols]
+        listings = [listing(VENUE, symbol) for symbol in (listed or symbols)]
+        self.now_before_ns = START_NS
+        self.offset_ns = 0
+        self.runtime: StepRuntime | None = None
+        self.latency_ns = int(latency_ms * MS_NS)
+        self.random = Random(f"{seed}/world")
+        self.faults = Faults(Random(f"{seed}/faults"))
+        self.exchange = Exchange(
+            VENUE,
+            [each.instrument for each in listings],
+            {each.instrument.key.symbol: brackets(each.instrument.key.symbol) for each in listings},
+            random=Random(f"{seed}/exchange"),
+            settings=ExchangeSettings(funding_interval_ns=30 * SECOND_NS),
+        )
+        settings = SyntheticSettings(
+            step_ns=step_ms * MS_NS,
+            mark_every_ns=SECOND_NS,
+            levels=12,
+            swing_bps=20.0 if lively else 2.0,
+            funding_interval_ns=30 * SECOND_NS,
+        )
+        self.markets = [
+            SyntheticMarket(
+                Random(f"{seed}/market/{each.instrument.key.symbol}"),
+                each.instrument,
+                each.start_price,
+                start_ns=START_NS,
+                settings=settings,
+            )
+            for each in listings
+        ]
+        self.step_ns = settings.step_ns
+        self.funding: list[FundingPaid] = []
+        self.sent: list[Sent] = []
+        self.cancels: list[tuple[int, CancelOrder]] = []
+        self.door: list[Callable[[Sent], None]] = []
+        self.account_pipes: list[Pipe] = []
+        self.market_pipes: list[Pipe] = []
+        self.frozen: set[Key] = set()
+        self.streams_down = False
+        self._emit(self.exchange.deposit("USDT", deposit, START_NS))
+        for market in self.markets:
+            for event in market.opening():
+                self._emit(self.exchange.on_market(event, START_NS))
+
+    # Time
+
+    def host_ns(self) -> int:
+        """Return the host's wall clock."""
+        return self.runtime.now_ns() if self.runtime else self.now_before_ns
+
+    def venue_ns(self) -> int:
+        """Return the venue's clock."""
+        return self.host_ns() + self.offset_ns
+
+    def attach(self, runtime: StepRuntime) -> None:
+        """Let a new host's time be the world's; streams of an earlier host are gone."""
+        self.detach()
+        self.runtime = runtime
+        self._every_step(runtime)
+
+    def detach(self) -> None:
+        """Leave the host where it is; time stands still until somebody lets it pass."""
+        if self.runtime is not None:
+            self.now_before_ns = self.runtime.now_ns()
+            self.runtime = None
+        for pipe in (*self.account_pipes, *self.market_pipes):
+            pipe.closed = True
+        self.account_pipes.clear()
+        self.market_pipes.clear()
+
+    def pass_alone(self, duration_ns: int) -> None:
+        """Let the market go on while no host is there."""
+        assert self.runtime is None
+        self.now_before_ns += duration_ns
+        self._market_to(self.venue_ns())
+
+    def later(self, delay_ns: int, call: Callable[[], object]) -> None:
+        """Do something later in the present host's time; at once when none is there."""
+        if self.runtime is None:
+            call()
+        else:
+            self.runtime.timers.set(self.runtime.monotonic_ns() + delay_ns, Call(call))
+
+    def _every_step(self, runtime: StepRuntime) -> None:
+        def step() -> None:
+            if self.runtime is runtime:
+                self._market_to(self.venue_ns())
+                self._every_step(runtime)
+
+        runtime.timers.set(runtime.monotonic_ns() + self.step_ns, Call(step))
+
+    def _market_to(self, venue_ns: int) -> None:
+        self.emit(self.exchange.on_time(venue_ns))
+        for market in self.markets:
+            if market.key in self.frozen:
+                continue
+            if venue_ns - market.now_ns > 100 * self.step_ns:
+                market.now_ns = venue_ns - self.step_ns
+            for event in market.advance(venue_ns):
+                self.emit(self.exchange.on_market(event, venue_ns))
+                self._publish(event)
+
+    # The wire
+
+    def emit(self, events: Events) -> None:
+        """Tell the account streams what happened."""
+        for event in self._emit(events):
+            for pipe in self.account_pipes:
+                self._carry(pipe, event)
+
+    def _emit(self, events: Events) -> list[AccountEvent]:
+        told = list(account_events(VENUE, events))
+        self.funding += [event for event in told if isinstance(event, FundingPaid)]
+        return told
+
+    def _publish(self, event: MarketEvent) -> None:
+        for pipe in self.market_pipes:
+            if pipe.keys is None or event.key in pipe.keys:
+                self._carry(pipe, event)
+
+    def _carry(self, pipe: Pipe, event: MarketEvent | AccountEvent) -> None:
+        """Put one frame on its way: in order, unless a fault has it otherwise."""
+        if not pipe.open or self.runtime is None:
+            return
+        faults, dice = self.faults, self.faults.random
+        if faults.frame_loss and dice.random() < faults.frame_loss:
+            return
+        if isinstance(event, Quote):
+            event = evolve(event, received_ns=self.host_ns())
+        now_ns = self.runtime.monotonic_ns()
+        due_ns = max(now_ns + self.latency_ns, pipe.last_due_ns)
+        pipe.last_due_ns = due_ns
+        self._deliver(pipe, event, due_ns - now_ns)
+        if faults.frame_repeat and dice.random() < faults.frame_repeat:
+            self._deliver(pipe, event, due_ns - now_ns + dice.randrange(SECOND_NS))
+
+    def _deliver(
+        self, pipe: Pipe, event: MarketEvent | AccountEvent, delay_ns: int
+    ) -> None:
+        faults = self.faults
+        if faults.frame_delay and faults.random.random() < faults.frame_delay:
+            delay_ns += faults.random.randrange(SECOND_NS)
+
+        def arrive() -> None:
+            if not pipe.closed and self.runtime is not None:
+                pipe.last_frame_ns = self.runtime.monotonic_ns()
+                pipe.sink(event)
+
+        self.later(delay_ns, arrive)
+
+    def connect(self, pipe: Pipe, to: list[Pipe]) -> None:
+        """Let a stream come up, or fail while nobody can be reached."""
+        to.append(pipe)
+
+        def up() -> None:
+            if pipe.closed:
+                return
+            if self.faults.unreachable or self.streams_down:
+                self.drop(pipe, "connection refused")
+                return
+            pipe.open = True
+            if self.runtime is not None:
+                pipe.last_frame_ns = self.runtime.monotonic_ns()
+            pipe.sink(StreamConnected(VENUE, pipe.name))
+
+        self.later(10 * MS_NS, up)
+
+    def drop(self, pipe: Pipe, reason: str) -> None:
+        """End one connection and say so, as a stream does."""
+        if not pipe.closed:
+            pipe.closed, pipe.open = True, False
+            self.forget(pipe)
+            pipe.sink(StreamLost(VENUE, pipe.name, reason))
+
+    def forget(self, pipe: Pipe) -> None:
+        """Take a connection off the lists."""
+        for pipes in (self.account_pipes, self.market_pipes):
+            if pipe in pipes:
+                pipes.remove(pipe)
+
+    def lose_streams(self, which: Iterable[Pipe], reason: str = "reset by peer") -> None:
+        """End these connections."""
+        for pipe in list(which):
+            self.drop(pipe, reason)
+
+    # What the exchange's door sees
+
+    def arrived(self, approved: Approved[PlaceOrder]) -> None:
+        """Write down a placement that reached the exchange."""
+        sent = Sent(self.host_ns(), approved.command, approved.at_ns, approved.epoch)
+        self.sent.append(sent)
+        for look in self.door:
+            look(sent)
