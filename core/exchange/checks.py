@@ -164,9 +164,7 @@ def _closing(floor: Floor, symbol: Symbol, order: PlaceOrder, *, from_trigger: b
         ),
         ZERO,
     )
-    best = symbol.liquidity.best(order.side)
-    marketable = best is not None and sign * (order.price - best) >= 0
-    if ahead >= closable and not marketable:
+    if ahead >= closable:
         raise Refusal(
             Reason.REDUCE_ONLY,
             f"open closing orders of {text(ahead)} already cover the {text(closable)} held",

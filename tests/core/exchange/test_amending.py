@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal as D
 
 import pytest
 
-from core.exchange import End, Reason
+from core.exchange import End, Exchange, Reason
 
 SECOND = 1_000_000_000
 
@@ -176,3 +177,23 @@ def test_latency_jitter_comes_from_the_seed(make):
         return rig.exchange.next_due_ns()
 
     assert arrival(1) == arrival(1) != arrival(2)
+
+
+def test_timers_survive_a_restart(resting):
+    due = resting.now_ns + 700 * SECOND
+    resting.buy("1", "99", id="gtd", tif="gtd", good_till_ns=due)
+    resting.exchange.countdown("BTCUSDT", 900_000, resting.tick())
+    state = resting.exchange.state()
+    again = Exchange(
+        "binance",
+        resting.exchange.instruments(),
+        {"BTCUSDT": resting.exchange.brackets("BTCUSDT")},
+        random=random.Random(1),
+    )
+    again.restore(state)
+    resting.exchange = again
+    resting.time(due)
+    assert resting.status("gtd")[0] == "expired"
+    assert resting.status("a")[0] == "new"
+    resting.time(due + 300 * SECOND)
+    assert resting.get("a").end is End.COUNTDOWN

@@ -117,3 +117,11 @@ def test_the_mode_changes_only_without_orders_and_positions(rig):
     switch(True, rig.tick())
     assert rig.exchange.hedge_mode
     assert rig.refuses(switch, True, rig.tick()) is Reason.POSITION_MODE_UNCHANGED
+
+
+def test_a_marketable_closing_order_goes_before_those_that_rest(rig):
+    rig.buy("2")
+    rig.sell("2", "101", id="tp", reduce=True)
+    rig.sell("2", "99", id="now", reduce=True)
+    assert rig.status("now") == ("filled", D(2))
+    assert rig.status("tp") == ("expired", D(0))

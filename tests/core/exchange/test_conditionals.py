@@ -188,3 +188,29 @@ def test_a_conditional_order_with_a_good_till_date_expires_while_waiting(long):
     )
     events = long.time(due)
     assert life(events, "stop") == ["expired"]
+
+
+def test_a_close_position_order_outlives_the_other_side_of_hedge_mode(make):
+    rig = make(hedge_mode=True)
+    rig.market()
+    rig.buy("2", position="long")
+    rig.sell("2", position="short")
+    options = {"type": "stop_market", "close_position": True}
+    rig.sell("0", id="long-stop", trigger="99", position="long", **options)
+    rig.buy("0", id="short-stop", trigger="101", position="short", **options)
+    rig.buy("2", position="short")
+    statuses = [order.status.value for order in rig.exchange.conditionals()]
+    assert statuses == ["new", "expired"]
+
+
+def test_without_a_mark_feed_the_last_price_or_the_quote_stands_in(make):
+    for feed in ("trade", "quote"):
+        rig = make()
+        rig.quote("99.9", "100.1")
+        rig.buy("1")
+        rig.sell("1", type="stop_market", trigger="99", reduce=True)
+        if feed == "trade":
+            rig.trade("99", "0.1")
+        else:
+            rig.quote("98.9", "99")
+        assert rig.position() == 0

@@ -266,3 +266,59 @@ def test_contracts_count_by_their_multiplier(make, instrument, multiplier):
     gain = D("-0.2") * 5 * D(multiplier)
     fees = D(200) * 5 * D(multiplier) * FEE
     assert rig.wallet() == 1000 + gain - fees
+
+
+def test_the_liquidation_fee_takes_no_more_than_is_left(make):
+    rig = make(balance="30")
+    rig.market()
+    rig.buy("5")
+    rig.snapshot([("94.3", "50")], [("94.4", "50")])
+    rig.mark("94.3")
+    left = D(30) - D("5.8") * 5 - D("100.1") * 5 * FEE - D("94.3") * 5 * FEE
+    assert 0 < left < D("94.3") * 5 * D("0.0125")
+    assert rig.wallet() == 0
+    cleared = rig.exchange.income(kind=IncomeKind.INSURANCE_CLEAR)
+    assert [row.amount for row in cleared] == [-left]
+
+
+def test_an_order_at_a_price_worse_than_the_mark_needs_its_opening_loss_too(make):
+    rig = make(balance="60")
+    rig.market()
+    rig.mark("98")
+    assert rig.refuses(rig.buy, "11", "101") is Reason.MARGIN_INSUFFICIENT
+    rig.buy("11", "98")
+
+
+def test_a_position_grown_over_its_bracket_can_still_be_reduced(make):
+    rig = make(balance="100000", default_leverage=125)
+    rig.market("100", "1000")
+    rig.buy("499", "100.1")
+    rig.mark("104")
+    assert rig.refuses(rig.buy, "1") is Reason.LEVERAGE_NOTIONAL
+    rig.sell("10", id="a")
+    assert rig.status("a") == ("filled", D(10))
+
+
+def test_unrealised_gains_cannot_be_taken_out_of_an_isolated_wallet(rig):
+    rig.exchange.set_isolated("BTCUSDT", True, rig.tick())
+    rig.buy("4")
+    rig.mark("110")
+    move, side = rig.exchange.add_margin, rig.exchange.positions()[0].side
+    assert rig.refuses(move, "BTCUSDT", side, D(-1), rig.tick()) is Reason.ISOLATED_BALANCE
+
+
+def test_break_even_follows_realised_pnl_funding_and_a_flip(rig):
+    rig.buy("4")
+    rig.sell("2")
+    fees = (D("100.1") * 4 + D("99.9") * 2) * FEE
+    lost = D("0.2") * 2
+    assert rig.exchange.positions()[0].break_even_price == D("100.1") + (fees + lost) / 2
+    rig.mark("100", rate="0.001", next_ns=rig.now_ns + 1_000_000_000)
+    rig.time(rig.now_ns + 2_000_000_000)
+    funding = D(100) * 2 * D("0.001")
+    assert rig.exchange.positions()[0].break_even_price == (
+        D("100.1") + (fees + lost + funding) / 2
+    )
+    rig.delta(bids=[("99.9", "5")])
+    rig.sell("5")
+    assert rig.exchange.positions()[0].break_even_price == (D("99.9") - D("99.9") * 5 * FEE / 3)

@@ -180,3 +180,18 @@ def test_an_old_bar_changes_nothing(bare):
     bare.buy("1", "99.1", id="a")
     bar(bare, "90", "100", minutes=-2)
     assert bare.status("a") == ("new", D(0))
+
+
+def test_a_bar_that_is_still_forming_fills_nothing(bare):
+    bar(bare, "100", "100")
+    bare.buy("1", "99.1", id="a")
+    forming = Bar(
+        bare.exchange.instruments()[0].key,
+        60_000_000_000,
+        bare.now_ns,
+        *(D(price) for price in ("100", "100", "90", "91")),
+        D(10),
+        False,
+    )
+    bare.exchange.on_market(forming, bare.tick())
+    assert bare.status("a") == ("new", D(0))
