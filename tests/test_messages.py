@@ -6,6 +6,7 @@ import ast
 import inspect
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -35,9 +36,9 @@ def messages() -> list[type[Any]]:
 
 
 def parts(hint: Any) -> set[Any]:
-    """Return every type that a hint names, at any depth."""
-    if isinstance(hint, list):
-        return {one for inner in hint for one in parts(inner)}
+    """Return every type that a hint names, at any depth; what a function takes is not held."""
+    if get_origin(hint) is Callable:
+        return {Callable}
     found = {get_origin(hint) or hint}
     for inner in get_args(hint):
         found |= parts(inner)
