@@ -185,7 +185,7 @@ class Frames:
     """A WebSocket whose frames are read until one is as wanted."""
 
     def __init__(self, url: str) -> None:
-        self.socket = websocket.create_connection(url, timeout=10)
+        self.socket = websocket.create_connection(url, timeout=40)
 
     def next(self) -> Any:
         return json.loads(self.socket.recv())
@@ -211,7 +211,7 @@ class Frames:
         except websocket.WebSocketTimeoutException:
             return True
         finally:
-            self.socket.settimeout(10)
+            self.socket.settimeout(40)
         return False
 
 
