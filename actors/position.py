@@ -135,6 +135,7 @@ class PositionActor(Actor):
         self.stop_refusals: dict[PositionSide, int] = {}
         self.naked_since: dict[PositionSide, int] = {}
         self.closing_for = ""
+        self.unsaid = False
         self.next_stop = 0
         self.stop_retry_ns: dict[PositionSide, int] = {}
         self.reported: dict[PositionSide, PositionReported] = {}
@@ -333,7 +334,9 @@ class PositionActor(Actor):
         failed = ((lane, approved),) if command.closing else ((self.name, refusal),)
         self.tell(names.JOURNAL, Write((record,), ((lane, approved),), failed))
         self._settle_proposal(command)
-        self._changed()
+        # Nobody needs to hear before the venue answers: risk holds the reservation, the strategy
+        # knows what it asked for. Telling now would only compete with the order for the processor.
+        self.unsaid = True
 
     def _submit_amend(self, approved: Approved[AmendOrder]) -> None:
         command = approved.command
@@ -541,10 +544,14 @@ class PositionActor(Actor):
                 conditional = known.command.type.conditional
                 request = ReadOrder(self.key, client_order_id, conditional, self.name)
                 self.tell(names.reads_lane(self.key.venue), request)
-        self._protect()
+        if self.unsaid:
+            self._changed()
+        else:
+            self._protect()
 
     def _changed(self, *, reset: bool = False) -> None:
         """Tell everybody who builds on this symbol, and look after its protection."""
+        self.unsaid = False
         view = self.book.view(self.now_ns(), reset=reset)
         ended = (*view.ended, *self.ended)
         self.ended.clear()
