@@ -188,7 +188,7 @@ def margin_for(
     before = sum(margin.initial(symbol, side))
     position, orders = margin.initial(symbol, side, bid, ask)
     opening = max(ZERO, count - symbol.closable(side, order.side.sign))
-    worse = order.side.sign * (expected - symbol.reference())
+    worse = order.side.sign * (expected - (symbol.reference() or expected))
     needed = position + orders - before + max(ZERO, worse) * opening * instrument.multiplier
     if needed > 0:
         available = margin.account(floor, instrument.margin_asset).available

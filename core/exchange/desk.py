@@ -132,12 +132,11 @@ class Desk:
         if order.closing:
             wanted = min(wanted, symbol.closable(order.position_side, order.side.sign))
         planned = [] if post_only else self._plan(symbol, order.side, wanted, limit)
-        if order.time_in_force is TimeInForce.FOK:
-            found = sum((quantity for _, quantity in planned), ZERO)
-            if found < wanted:
-                self.booking.end(order, OrderStatus.EXPIRED, End.FOK_UNFILLED, now_ns)
-                return
-        self._expire_own(symbol, order, limit, planned, now_ns)
+        unfilled = sum((quantity for _, quantity in planned), ZERO) < wanted
+        if unfilled and order.time_in_force is TimeInForce.FOK:
+            self.booking.end(order, OrderStatus.EXPIRED, End.FOK_UNFILLED, now_ns)
+            return
+        self._expire_own(symbol, order, planned, unfilled, now_ns)
         for price, quantity in planned:
             symbol.liquidity.eat(order.side, price, quantity)
             self.booking.fill(symbol, order, price, quantity, now_ns, maker=False)
@@ -217,18 +216,25 @@ class Desk:
         self,
         symbol: Symbol,
         order: Working,
-        limit: Decimal | None,
         planned: list[Level],
+        unfilled: bool,
         now_ns: int,
     ) -> None:
-        """Expire our own resting orders that this taker would trade with (maker expires)."""
-        worst = limit if limit is not None else (planned[-1][0] if planned else None)
-        if worst is None:
+        """Expire our own resting orders that this taker would trade with (maker expires).
+
+        `unfilled` says that the market has less than is wanted: then the taker goes on to its
+        limit. Else at the last price it reaches only what stands in the part that it takes.
+        """
+        last_price, last_quantity = planned[-1] if planned else (ZERO, ZERO)
+        worst = order.price if unfilled and order.type is OrderType.LIMIT else last_price
+        if not worst:
             return
         own = symbol.resting.of(order.side.opposite)
         for price in own.reached_by(worst):
             for other in tuple(own.by_price.get(price, ())):
-                self.booking.end(other, OrderStatus.EXPIRED, End.SELF_TRADE, now_ns)
+                behind = price == last_price and last_quantity <= (other.queue_ahead or ZERO)
+                if unfilled or not behind:
+                    self.booking.end(other, OrderStatus.EXPIRED, End.SELF_TRADE, now_ns)
 
     # Passive fills
 

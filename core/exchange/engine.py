@@ -6,6 +6,7 @@ live in the modules beside it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from heapq import heappop
@@ -487,14 +488,15 @@ class Exchange:
         end_ns: int = 0,
     ) -> tuple[VenueTrade, ...]:
         """Return our fills, oldest first; bounds inclusive, 0 for none."""
+        trades = self._floor.symbol(symbol).trades
+        first = bisect_left(trades, from_id, key=lambda trade: int(trade.fill.fill_id))
+        first = max(first, bisect_left(trades, start_ns, key=lambda trade: trade.fill.time_ns))
+        last = len(trades)
+        if end_ns:
+            last = bisect_right(trades, end_ns, key=lambda trade: trade.fill.time_ns)
         wanted = str(order_id)
         return tuple(
-            trade
-            for trade in self._floor.symbol(symbol).trades
-            if int(trade.fill.fill_id) >= from_id
-            and (not order_id or trade.fill.order_id == wanted)
-            and trade.fill.time_ns >= start_ns
-            and (not end_ns or trade.fill.time_ns <= end_ns)
+            trade for trade in trades[first:last] if not order_id or trade.fill.order_id == wanted
         )
 
     def income(

@@ -31,18 +31,20 @@ class Settlement:
     # Funding
 
     def on_mark(self, symbol: Symbol, event: MarkPrice, now_ns: int) -> None:
-        """Take a mark price; settle what fell due while no mark was known."""
+        """Take a mark price; settle what fell due while no mark was known.
+
+        A next settlement that is past already is an old announcement and is not followed.
+        """
         symbol.mark, symbol.mark_event = event.mark, event
         symbol.funding_rate = event.funding_rate
         if not symbol.fresh:
             symbol.fresh = True
             self.settle_due(symbol, now_ns)
         following = event.next_funding_ns
-        if following > symbol.last_funding_ns and following != symbol.next_funding_ns:
+        if following > now_ns and following != symbol.next_funding_ns:
             symbol.next_funding_ns = following
             self.floor.touch_symbol(symbol)
             self.floor.schedule(following, "funding", symbol.key.symbol)
-            self.settle_due(symbol, now_ns)
 
     def settle_due(self, symbol: Symbol, now_ns: int) -> None:
         """Settle every funding time that has passed, each once, at the present mark and rate.

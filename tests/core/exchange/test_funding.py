@@ -130,3 +130,11 @@ def test_after_a_restart_missed_settlements_wait_for_a_fresh_mark(rig):
     ]
     later.on_time(at_ns + 1)
     assert len(later.income(kind=IncomeKind.FUNDING_FEE)) == 2
+
+
+def test_an_announced_settlement_that_is_past_already_is_not_followed(rig):
+    rig.buy("5")
+    rig.now_ns = 100 * HOUR
+    rig.mark("100", rate="0.0001", next_ns=8 * HOUR)
+    rig.time(101 * HOUR)
+    assert paid(rig) == []

@@ -98,11 +98,29 @@ def test_a_market_order_does_not_go_past_the_bounds_around_the_mark(rig):
 
 
 def test_a_taker_expires_our_own_order_instead_of_trading_with_it(rig):
-    rig.sell("1", "100.1", id="maker")
+    rig.sell("1", "100", id="maker")
     rig.buy("1", "100.1", id="taker")
     assert rig.status("maker") == ("expired", D(0))
     assert rig.get("maker").end is End.SELF_TRADE
     assert rig.status("taker") == ("filled", D(1))
+
+
+def test_our_own_order_stays_where_the_taker_does_not_reach_it(rig):
+    rig.sell("1", "100.1", id="behind")
+    rig.sell("1", "100.5", id="far")
+    rig.buy("1", "101", id="taker")
+    assert rig.status("taker") == ("filled", D(1))
+    assert rig.status("behind") == rig.status("far") == ("new", D(0))
+    rig.buy("4.5", "101")
+    assert rig.status("behind") == ("expired", D(0))
+    assert rig.status("far") == ("new", D(0))
+
+
+def test_a_limit_order_larger_than_the_market_reaches_our_own_up_to_its_limit(rig):
+    rig.sell("1", "101.5", id="own")
+    rig.buy("60", "102", id="taker")
+    assert rig.status("own") == ("expired", D(0))
+    assert rig.status("taker") == ("partially_filled", D(50))
 
 
 def test_with_quotes_only_the_quote_is_taken_first_and_synthetic_depth_behind_it(make):
@@ -133,3 +151,23 @@ def test_a_book_with_a_gap_is_out_of_use_until_the_next_snapshot(rig):
     rig.market()
     rig.buy("1", id="a")
     assert rig.status("a") == ("filled", D(1))
+
+
+def test_a_limit_order_may_come_before_the_market_does(bare):
+    bare.buy("10", "100", id="a")
+    assert bare.status("a") == ("new", D(0))
+    bare.trade("99", "4")
+    assert bare.status("a") == ("partially_filled", D(4))
+
+
+def test_fills_are_found_by_id_time_and_order(rig):
+    for number in range(5):
+        rig.buy("1", id=f"o{number}")
+    trades = rig.exchange.trades("BTCUSDT")
+    find = rig.exchange.trades
+    assert find("BTCUSDT", from_id=3) == trades[2:]
+    times = [trade.fill.time_ns for trade in trades]
+    assert find("BTCUSDT", start_ns=times[1], end_ns=times[3]) == trades[1:4]
+    assert find("BTCUSDT", end_ns=times[0] - 1) == ()
+    order_id = int(trades[4].fill.order_id)
+    assert find("BTCUSDT", order_id=order_id) == trades[4:]
