@@ -41,6 +41,10 @@ KINDS: Mapping[str, str] = {
     "key_revoked": "the API key is answered -2015 until the fault is cleared",
 }
 _ALIASES = {"delay_ms": "delay", "clock_skew_ms": "clock_skew", "silent_stall": "stall"}
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "5xx_after_accept": ("unknown", "-1006", "-1007"),
+    "503_not_executed": ("unavailable", "-1008", "-1001"),
+}
 _STREAM = frozenset({"drop", "duplicate", "delay", "reorder", "disconnect", "stall"})
 _DEPTH = frozenset({"sequence_gap"})
 _BEFORE = frozenset({"drop", "503_not_executed", "429", "418", "reject", "timeout_before"})
@@ -118,6 +122,10 @@ def build_fault(row: Mapping[str, Any]) -> Fault:
     fault = Fault(**values)
     if not 0 < fault.probability <= 1:
         raise FaultError(f"probability in {kind} must be over 0 and at most 1")
+    variants = VARIANTS.get(kind, ())
+    if fault.variant and fault.variant not in variants:
+        allowed = ", ".join(variants) or "none"
+        raise FaultError(f"unknown variant {fault.variant!r} of {kind}; allowed: {allowed}")
     if fault.count < 0 or (fault.ms < 0 and kind != "clock_skew"):
         raise FaultError(f"count and ms in {kind} must not be negative")
     return fault

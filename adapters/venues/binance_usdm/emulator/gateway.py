@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.venues.binance_usdm.emulator import account_api, algo_api, market_api, orders_api
 from adapters.venues.binance_usdm.emulator.endpoints import Endpoint, Security
 from adapters.venues.binance_usdm.emulator.errors import ApiError, bad_request
-from adapters.venues.binance_usdm.emulator.faults import Fault
+from adapters.venues.binance_usdm.emulator.faults import VARIANTS, Fault
 from adapters.venues.binance_usdm.emulator.request import (
     Parameters,
     SignedText,
@@ -37,28 +37,23 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
 _PATHS = frozenset(path for _, path in ENDPOINTS)
 _UNKNOWN = "Unknown error, please check your request or try again later."
 _VARIANTS = {
-    "unknown": ApiError(503, 0, _UNKNOWN),
-    "-1006": ApiError(
-        503,
+    "unknown": (0, _UNKNOWN),
+    "-1006": (
         -1006,
         "An unexpected response was received from the message bus. Execution status unknown.",
     ),
-    "-1007": ApiError(
-        503,
+    "-1007": (
         -1007,
         "Timeout waiting for response from backend server. Send status unknown; execution status "
         "unknown.",
     ),
-    "unavailable": ApiError(503, 0, "Service Unavailable."),
-    "-1008": ApiError(
-        503,
+    "unavailable": (0, "Service Unavailable."),
+    "-1008": (
         -1008,
         "Request throttled by system-level protection. Reduce-only/close-position orders are "
         "exempt. Please try again.",
     ),
-    "-1001": ApiError(
-        503, -1001, "Internal error; unable to process your request. Please try again."
-    ),
+    "-1001": (-1001, "Internal error; unable to process your request. Please try again."),
 }
 
 
@@ -157,7 +152,7 @@ class Gateway:
         retry = {"Retry-After": str(max(1, fault.ms // 1_000))}
         match fault.kind:
             case "503_not_executed":
-                raise _variant(fault, "unavailable")
+                raise _variant(fault)
             case "429":
                 raise ApiError(429, -1003, "Too many requests; please slow down.", retry)
             case "418":
@@ -186,7 +181,7 @@ class Gateway:
                 await asyncio.sleep(fault.ms / 1_000)
                 await _send(send, 200, answer, headers)
             case "5xx_after_accept":
-                error = _variant(fault, "unknown")
+                error = _variant(fault)
                 await _send(send, error.status, error.body(), headers)
             case "timeout_after":
                 await self._hold(fault, call, receive)
@@ -233,8 +228,8 @@ async def _until_disconnect(receive: Receive) -> None:
         pass
 
 
-def _variant(fault: Fault, default: str) -> ApiError:
-    return _VARIANTS.get(fault.variant or default, _VARIANTS[default])
+def _variant(fault: Fault) -> ApiError:
+    return ApiError(503, *_VARIANTS[fault.variant or VARIANTS[fault.kind][0]])
 
 
 def _start(status: int, payload: bytes, headers: list[tuple[str, str]]) -> dict[str, Any]:

@@ -1,0 +1,248 @@
+"""The exchange as a process: its first line, signals, kill -9, limits, ports and markets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.venues.binance_usdm.emulator import discover, read_ledger
+from core.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+BTC = {"symbol": "BTCUSDT"}
+ORDER = "/fapi/v1/order"
+
+recorded = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded markets at {DATA}")
+
+
+def market(client: Any, side: str, quantity: str = "0.010") -> Any:
+    order = {"side": side, "type": "MARKET", "quantity": quantity}
+    return client.signed("POST", ORDER, **BTC, **order)
+
+
+def ledger(exchange: Any) -> dict[str, Any]:
+    found: dict[str, Any] = exchange.client().control("GET", "ledger").body
+    return found
+
+
+def test_the_first_line_says_where_it_listens_and_hides_the_secret(exchange: Any) -> None:
+    assert exchange.hello["event"] == "listening"
+    assert exchange.hello["pid"] == exchange.process.pid
+    assert exchange.hello["rest"].startswith("http://127.0.0.1:")
+    assert exchange.hello["ws"].startswith("ws://127.0.0.1:")
+    assert exchange.secret not in json.dumps(exchange.hello)
+    assert exchange.secret not in Path(f"/proc/{exchange.process.pid}/cmdline").read_text()
+
+
+def test_a_running_exchange_is_found_and_a_stopped_one_is_not(
+    start_exchange: Callable[..., Any],
+) -> None:
+    exchange = start_exchange()
+    found = discover(exchange.state, "binance")
+    assert found is not None
+    assert (found.rest, found.ws, found.pid) == (exchange.rest, exchange.ws, exchange.process.pid)
+    assert (found.key, found.secret) == (exchange.key, exchange.secret)
+    assert exchange.secret not in repr(found)
+    assert exchange.stop() == 0
+    assert discover(exchange.state, "binance") is None
+
+
+def test_a_terminated_exchange_keeps_its_account_and_goes_on(
+    start_exchange: Callable[..., Any],
+) -> None:
+    first = start_exchange()
+    client = first.client()
+    market(client, "BUY")
+    key = client.keyed("POST", "/fapi/v1/listenKey").body["listenKey"]
+    before = ledger(first)
+    assert first.stop() == 0
+    assert first.errors == ""
+    assert read_ledger(first.state, "binance") == before
+    second = start_exchange(state=first.state)
+    assert ledger(second) == before
+    assert second.client().keyed("PUT", "/fapi/v1/listenKey").body["listenKey"] == key
+    mark = float(second.client().public("/fapi/v1/premiumIndex", **BTC).body["markPrice"])
+    assert abs(mark / float(before["fills"][0]["price"]) - 1) < 0.05
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_killed_exchange_keeps_every_answer_it_gave(
+    start_exchange: Callable[..., Any], round_: int
+) -> None:
+    exchange = start_exchange("--balance", "100000")
+    client = exchange.client()
+    price = client.price("BTCUSDT", -0.03)
+    answered: dict[str, str] = {}
+    killer = threading.Timer(0.15 + 0.1 * round_, exchange.kill)
+    killer.start()
+    try:
+        for number in range(100_000):
+            name = f"k{number}"
+            if number % 3 == 2:
+                last = f"k{number - 1}"
+                if client.signed("DELETE", ORDER, **BTC, origClientOrderId=last).status == 200:
+                    answered[last] = "cancelled"
+            elif number % 3 == 1:
+                order = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTX", "price": price}
+                values = {**order, "quantity": "0.010", "newClientOrderId": name}
+                if client.signed("POST", ORDER, **BTC, **values).status == 200:
+                    answered[name] = "new"
+            else:
+                side = "BUY" if number % 2 else "SELL"
+                order = {"side": side, "type": "MARKET", "quantity": "0.001"}
+                sent = {**order, "newClientOrderId": name, "newOrderRespType": "RESULT"}
+                answer = client.signed("POST", ORDER, **BTC, **sent)
+                if answer.status == 200:
+                    answered[name] = answer.body["status"].lower()
+    except (OSError, http.client.HTTPException):
+        pass  # killed in the middle of a call, as meant
+    killer.join()
+    assert len(answered) > 20
+    kept = read_ledger(exchange.state, "binance")
+    statuses = {row["client_order_id"]: row["status"] for row in kept["orders"]}
+    for name, status in answered.items():
+        assert statuses[name] in (status, "cancelled"), name
+    again = start_exchange(state=exchange.state)
+    assert ledger(again) == kept
+    market(again.client(), "BUY")
+    numbers = [int(row["fill_id"]) for row in ledger(again)["fills"]]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_the_account_has_one_exchange_at_a_time(exchange: Any) -> None:
+    other = command("--state", str(exchange.state))
+    assert other.returncode == 1
+    assert other.stderr.startswith("error: another local exchange holds this account")
+    assert other.stderr.count("\n") == 1
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "run.py", "exchange", "--venue", "binance", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={name: value for name, value in os.environ.items() if "SECRET" not in name},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--symbols", "NOPE"),
+        ("--symbols", "UNPRICEDUSDT"),
+        ("--market", "nothing.gz"),
+        ("--faults", "nothing.toml"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = command("--state", str(tmp_path), *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_told(exchange: Any, tmp_path: Path) -> None:
+    done = command("--state", str(tmp_path), "--port", str(exchange.port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1:{exchange.port}")
+
+
+def test_too_much_weight_is_429_and_going_on_is_418(start_exchange: Callable[..., Any]) -> None:
+    client = start_exchange().client()
+    answers = []
+    for _ in range(200):
+        answers.append(client.public("/fapi/v1/depth", **BTC, limit=1000))
+        if answers[-1].status == 418:
+            break
+    statuses = [answer.status for answer in answers]
+    assert statuses == sorted(statuses, key=(200, 429, 418).index)
+    assert {200, 429, 418} == set(statuses)
+    limited = answers[statuses.index(429)]
+    assert limited.code == -1003 and 1 <= int(limited.headers["retry-after"]) <= 60
+    assert "banned until" in answers[-1].body["msg"]
+
+
+def test_too_many_orders_are_429(start_exchange: Callable[..., Any]) -> None:
+    client = start_exchange().client()
+    path = f"{ORDER}/test"
+    refused = None
+    for _ in range(700):
+        answer = client.signed("PUT", ORDER, **BTC, side="BUY", quantity="1", price="1", orderId=1)
+        if answer.status == 429:
+            refused = answer
+            break
+        assert answer.code == -2013
+    assert refused is not None and refused.code == -1015
+    assert "retry-after" in refused.headers
+    assert client.signed("POST", path, **BTC).code == -1102
+
+
+def test_faults_from_a_file(start_exchange: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text('[[faults]]\nkind = "503_not_executed"\nendpoint = "/fapi/v1/time"\n')
+    client = start_exchange("--faults", str(path)).client()
+    assert [client.public("/fapi/v1/time").status for _ in range(2)] == [503, 200]
+
+
+@recorded
+def test_a_recorded_session_is_played_with_its_own_book(
+    start_exchange: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    folder = DATA / "hftbacktest" / "usdm"
+    names = [folder / "btcusdt_20240718.gz", folder / "btcusdt_20240719.gz"]
+    exchange = start_exchange("--market", ",".join(map(str, names)), "--speed", "20")
+    client = exchange.client()
+    assert list(client.control("GET", "health").body["market"]) == ["BTCUSDT"]
+    first = client.public("/fapi/v1/depth", **BTC, limit=1000).body
+    assert len(first["bids"]) == 1000 and 63_000 < float(first["bids"][0][0]) < 65_000
+    later = wait_for(
+        lambda: (
+            row
+            if (row := client.public("/fapi/v1/depth", **BTC, limit=5).body)["lastUpdateId"]
+            > first["lastUpdateId"] + 1_000_000
+            else None
+        )
+    )
+    assert float(later["bids"][0][0]) < float(later["asks"][0][0])
+    assert client.control("GET", "health").body["market"]["BTCUSDT"]["book_errors"] == 0
+    assert market(client, "BUY").status == 200
+    assert client.public("/fapi/v1/premiumIndex", **BTC).body["nextFundingTime"] > 0
+    assert exchange.stop() == 0
+
+
+@recorded
+def test_recorded_bars_are_played_after_their_own_past(start_exchange: Callable[..., Any]) -> None:
+    path = DATA / "owlacar-isda" / "binance-um-klines" / "LTCUSDT-1m-2026-02.csv.gz"
+    client = start_exchange("--market", str(path)).client()
+    rows = client.public("/fapi/v1/klines", symbol="LTCUSDT", interval="1m", limit=1_500).body
+    assert len(rows) == 1_500
+    assert all(50 < float(row[4]) < 70 for row in rows)
+    ticker = client.public("/fapi/v1/ticker/bookTicker", symbol="LTCUSDT").body
+    assert float(ticker["bidPrice"]) < float(ticker["askPrice"])
+    order = {"symbol": "LTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+    answer = client.signed("POST", ORDER, **order, newOrderRespType="RESULT")
+    assert answer.body.get("status") == "FILLED", answer.body
+
+
+def test_a_damaged_account_is_told_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "binance"
+    folder.mkdir()
+    (folder / "exchange.db").write_bytes(b"not a database" * 1_000)
+    done = command("--state", str(tmp_path))
+    assert done.returncode == 1 and done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    with pytest.raises(UsageError):
+        read_ledger(tmp_path, "binance")
