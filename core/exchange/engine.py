@@ -216,7 +216,7 @@ class Exchange:
         settings = self._floor.settings
         if not settings.latency_jitter_ns:
             return settings.latency_ns
-        return settings.latency_ns + int(self._floor.random.random() * settings.latency_jitter_ns)
+        return settings.latency_ns + int(self._floor.dice.random() * settings.latency_jitter_ns)
 
     # Orders
 

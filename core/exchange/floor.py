@@ -151,7 +151,7 @@ class Floor:
     ) -> None:
         self.venue = venue
         self.settings = settings
-        self.random = random
+        self.dice = random
         self.hedge_mode = settings.hedge_mode
         self.symbols = {symbol.key.symbol: symbol for symbol in symbols}
         self.orders: dict[int, Working] = {}
@@ -248,7 +248,7 @@ class Floor:
 
     def generated_id(self) -> str:
         """Make up a client order id of 22 characters."""
-        return "".join(_ALPHABET[self.random.randrange(0, len(_ALPHABET))] for _ in range(22))
+        return "".join(_ALPHABET[self.dice.randrange(0, len(_ALPHABET))] for _ in range(22))
 
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

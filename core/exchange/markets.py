@@ -70,13 +70,13 @@ class SyntheticMarket:
         self.key = instrument.key
         self.settings = settings or SyntheticSettings()
         self.now_ns = start_ns
-        self._random = random
+        self._dice = random
         self._anchor = log(float(start_price))
         self._swing = 0.0
         self._mark = float(start_price)
         self._next_mark_ns = start_ns
-        self._last_id = random.randrange(1_000_000_000, 2_000_000_000)
-        self._trade_id = random.randrange(1_000_000, 2_000_000)
+        self._last_id = self._dice.randrange(1_000_000_000, 2_000_000_000)
+        self._trade_id = self._dice.randrange(1_000_000, 2_000_000)
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
         self._changed_bids: dict[int, int] = {}
@@ -127,12 +127,12 @@ class SyntheticMarket:
     # Price
 
     def _move_price(self) -> None:
-        settings, random = self.settings, self._random
+        settings, dice = self.settings, self._dice
         seconds = settings.step_ns / _SECOND_NS
         keep = exp(-seconds / settings.swing_s)
         spread = settings.swing_bps / 10_000 * sqrt(1 - keep * keep)
-        self._swing = self._swing * keep + random.gauss(0.0, spread)
-        self._anchor += random.gauss(0.0, settings.drift_bps / 10_000 * sqrt(seconds))
+        self._swing = self._swing * keep + dice.gauss(0.0, spread)
+        self._anchor += dice.gauss(0.0, settings.drift_bps / 10_000 * sqrt(seconds))
 
     def _fair_tick(self) -> int:
         fair = exp(self._anchor + self._swing)
@@ -141,14 +141,14 @@ class SyntheticMarket:
     def _gap_ticks(self) -> int:
         fair = exp(self._anchor + self._swing)
         mean = fair * self.settings.level_gap_bps / 10_000 / float(self.instrument.tick_size)
-        return self._random.randrange(1, max(2, int(2 * mean)))
+        return self._dice.randrange(1, max(2, int(2 * mean)))
 
     def _lots(self, share: float = 1.0) -> int:
         """Draw a quantity in lots around the level notional × share."""
         instrument = self.instrument
         fair = exp(self._anchor + self._swing) * float(instrument.multiplier)
         mean = self.settings.level_notional * share / fair / float(instrument.lot_step)
-        return max(1, int(mean * self._random.uniform(0.2, 1.8)))
+        return max(1, int(mean * self._dice.uniform(0.2, 1.8)))
 
     # Book, in ticks and lots
 
@@ -176,7 +176,7 @@ class SyntheticMarket:
             self._set_bid(target, self._lots())
         trades.append(self._trade(target, self._lots(0.3), buyer_is_maker=True))
         self._best_bid = target
-        tick = target + self._random.randrange(1, self.settings.max_spread_ticks + 1)
+        tick = target + self._dice.randrange(1, self.settings.max_spread_ticks + 1)
         while tick < self._best_ask:
             self._set_ask(tick, self._lots())
             tick += self._gap_ticks()
@@ -193,7 +193,7 @@ class SyntheticMarket:
             self._set_ask(target, self._lots())
         trades.append(self._trade(target, self._lots(0.3), buyer_is_maker=False))
         self._best_ask = target
-        tick = target - self._random.randrange(1, self.settings.max_spread_ticks + 1)
+        tick = target - self._dice.randrange(1, self.settings.max_spread_ticks + 1)
         while tick > self._best_bid:
             self._set_bid(tick, self._lots())
             tick -= self._gap_ticks()
@@ -203,8 +203,8 @@ class SyntheticMarket:
     def _noise_trades(self) -> list[Trade]:
         """Trade a little at the best prices, whoever comes."""
         trades: list[Trade] = []
-        for _ in range(self._random.randrange(0, 3)):
-            if self._random.random() < 0.5:
+        for _ in range(self._dice.randrange(0, 3)):
+            if self._dice.random() < 0.5:
                 lots = min(self._lots(0.2), self._bids[self._best_bid] - 1)
                 if lots > 0:
                     trades.append(self._trade(self._best_bid, lots, buyer_is_maker=True))
@@ -225,7 +225,7 @@ class SyntheticMarket:
 
     def _pick(self, levels: dict[int, int]) -> int:
         ticks = tuple(levels)
-        return ticks[self._random.randrange(0, len(ticks))]
+        return ticks[self._dice.randrange(0, len(ticks))]
 
     def _fill_up(self) -> None:
         """Keep the number of levels: add behind the worst, drop what is too far away."""
@@ -266,7 +266,7 @@ class SyntheticMarket:
 
     def _delta(self) -> BookDelta:
         previous = self._last_id
-        self._last_id += self._random.randrange(1, 6)
+        self._last_id += self._dice.randrange(1, 6)
         delta = BookDelta(
             self.key,
             previous + 1,
