@@ -74,8 +74,10 @@ def anchor_of(
     settings: GridSettings, instrument: Instrument, held: Position, direction: Side
 ) -> Decimal:
     """Find the anchor whose nearest steps would have made this inventory (after a restart)."""
-    notional = instrument.notional(held.entry_price, held.quantity)
-    steps = max(round(notional / settings.order_notional), 1)
+    unit = instrument.round_quantity(
+        settings.order_notional / instrument.notional(held.entry_price, Decimal(1))
+    )
+    steps = max(round(abs(held.quantity) / max(unit, instrument.lot_step)), 1)
     middle_step = Decimal(min(steps, settings.levels) + 1) / 2
     shift = middle_step * settings.spacing_bps / _BPS
     return held.entry_price / (1 - shift * direction.sign)

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from core.ids import make
 from core.messages import AmendOrder, Fill, Key, OrderStatus, PlaceOrder, PositionSide, Side
+from core.money import ZERO
 from core.orders import Event, State
 from core.risk.checks import Risk
 from core.risk.gate import Approved
@@ -36,7 +37,7 @@ class AtVenue:
     command: PlaceOrder
     price: Decimal
     quantity: Decimal
-    filled: Decimal = D(0)
+    filled: Decimal = ZERO
     open: bool = False
     ended: bool = False
     amendments: list[AmendOrder] = field(factory=list)
