@@ -62,7 +62,7 @@ class Host:
     def __init__(self, seed: int, on_log: OnLog | None) -> None:
         self.seed = seed
         self.seats: dict[str, Seat] = {}
-        self.puts: dict[str, Callable[[object], None]] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
         self.tree = RLock()
         self.root = ""
         self.outcome: Outcome | None = None
@@ -118,7 +118,7 @@ class Host:
         mailbox = self.make_mailbox(child.mailbox_limit, refuse)
         seat = Seat(name=name, spec=child, supervisor=supervisor, mailbox=mailbox)
         self.seats[name] = seat
-        self.puts[name] = mailbox.put
+        self.mailboxes[name] = mailbox
         if isinstance(child.factory, SupervisorSpec):
             below = tuple(child.factory.child_specs())
             seat.children = tuple(spec.name for spec in below)

@@ -50,11 +50,11 @@ class Runtime(Host):
 
     def tell(self, name: str, message: object) -> None:
         """Send on the exact lane from any thread. Never raises, never blocks."""
-        put = self.puts.get(name)
-        if put is None:
+        mailbox = self.mailboxes.get(name)
+        if mailbox is None:
             self.dead_letter("unknown", name, message)
         else:
-            put(message)
+            mailbox.put(message)
 
     def ask(
         self, name: str, message_factory: Callable[[Reply], object], timeout_s: float

@@ -149,3 +149,26 @@ def test_lost_repeated_and_late_messages_are_as_the_faults_say() -> None:
         runtime.run_for(5 * MS_NS)
         assert [entry[3] for entry in journal.of("got")][3:] == ["late"] * 3
         assert ("dead", "dropped", "b", "lost") in journal.entries
+
+
+def test_a_fenced_incarnation_gets_nothing_past_its_lease_with_faults_either() -> None:
+    journal = Journal()
+    runtime = probes.step(journal, faults=lambda sender, to, lane, message: None)
+
+    def work(actor: probes.Probe) -> None:
+        actor.tell("b", "exact")
+        actor.tell_control("b", "control")
+        actor.tell_latest("b", "key", "latest")
+
+    spec = probes.tree(
+        ChildSpec("a", lambda: probes.Probe(journal), busy_deadline_s=1.0),
+        ChildSpec("b", lambda: probes.Probe(journal)),
+    )
+    with probes.running(runtime, spec):
+        runtime.hang("a")
+        runtime.tell("a", work)
+        runtime.run_for(3 * SECOND_NS)
+        runtime.wake("a")
+        runtime.run_for(SECOND_NS)
+        assert runtime.dead_letters.counts["fenced"] == 3
+        assert journal.of("got") == []
