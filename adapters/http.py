@@ -15,7 +15,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ClosedPoolError, HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 __all__ = ["HttpAnswer", "HttpLane", "NoAnswer", "NotSent"]
@@ -62,13 +62,13 @@ class _Fresh:
     """Tell the two kinds of failure apart, and never reuse a connection the server may have left.
 
     A server closes idle connections; when its FIN crosses our request, nobody can know whether the
-    request was read. urllib3 finds a FIN that has arrived; `max_idle_s`, kept well under the usual
-    server limits, closes the window in which one may be on its way. What remains is reported as
+    request was read. urllib3 finds a FIN that has arrived; `max_idle_s`, kept under the usual minute of
+    servers, closes the window in which one may be on its way. What remains is reported as
     `NoAnswer`: it is never repeated here, since a blind repeat could place an order twice.
     """
 
     response_class: Any = _WholeResponse
-    max_idle_s = 20.0
+    max_idle_s = 45.0
     _used_s = 0.0
     _begun = False
 
@@ -164,6 +164,8 @@ class _LeanAdapter(HTTPAdapter):
                 preload_content=True,
                 decode_content=True,
             )
+        except ClosedPoolError:
+            raise NotSent("the lane is closed") from None
         except (HTTPError, OSError) as error:
             raise NoAnswer(f"no answer: {_cause(error)}") from error
         answer = Response()
@@ -201,7 +203,7 @@ class HttpLane:
         read_timeout_s: float,
         headers: Mapping[str, str] | None = None,
         pool_size: int = 4,
-        max_idle_s: float = 20.0,
+        max_idle_s: float = 45.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         timeout = Timeout(connect=connect_timeout_s, read=read_timeout_s)
@@ -233,5 +235,6 @@ class HttpLane:
         return HttpAnswer(answer.status_code, answer.headers, answer.content)
 
     def close(self) -> None:
-        """Close the pooled connections; idempotent."""
+        """Close the pooled connections; idempotent. A request after that raises `NotSent`."""
         self._session.close()
+        self._pool.close()

@@ -77,6 +77,18 @@ def test_a_connection_the_server_closed_is_replaced_without_an_error() -> None:
     assert [request.connection for request in server.requests] == list(range(20))
 
 
+def test_closing_hangs_up_and_nothing_is_sent_after_it() -> None:
+    with serving(lambda _: Reply()) as server:
+        http = lane(server.url)
+        http.request("GET", "/")
+        http.close()
+        assert server.closed.acquire(timeout=2)
+        with pytest.raises(NotSent):
+            http.request("POST", "/order", body="x=1")
+        http.close()
+    assert len(server.requests) == 1
+
+
 def test_no_listener_means_nothing_was_sent() -> None:
     http = lane(f"http://127.0.0.1:{unused_port()}")
     with pytest.raises(NotSent):

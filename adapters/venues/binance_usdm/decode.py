@@ -57,6 +57,7 @@ _POSITION_SIDE = {
     "SHORT": PositionSide.SHORT,
 }
 _TYPE = {kind.value.upper(): kind for kind in OrderType} | {"LIQUIDATION": OrderType.LIMIT}
+"""LIQUIDATION: older builds call the venue's own closing order so; it is a limit order."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes, what: str) -> T:

@@ -15,15 +15,16 @@ from core.messages import Bar, BookDelta, Key, Level, MarketEvent, MarkPrice, Qu
 __all__ = ["MarketFrames", "public_streams", "regular_streams"]
 
 _MINUTE_NS = 60_000_000_000
+_PRICES_MAX = 10_000
 _finite = Decimal.is_finite
 
 
 class _Quote(msgspec.Struct, tag_field="e", tag="bookTicker"):
     s: str
     u: int
-    b: Decimal
+    b: str
     B: Decimal
-    a: Decimal
+    a: str
     A: Decimal
     E: int
 
@@ -98,6 +99,22 @@ class _WrappedKind(msgspec.Struct):
     data: _Kind
 
 
+class _Prices(dict[str, Decimal]):
+    """Prices by their text: best prices repeat for long, and a look-up costs a sixth of parsing."""
+
+    def __missing__(self, text: str) -> Decimal:
+        try:
+            price = Decimal(text)
+        except ArithmeticError:
+            raise FrameError("bookTicker: a price is not a decimal number") from None
+        if not price.is_finite():
+            raise FrameError("bookTicker: a price is not finite")
+        if len(self) >= _PRICES_MAX:
+            self.clear()
+        self[text] = price
+        return price
+
+
 _WRAPPED = msgspec.json.Decoder(_Wrapped)
 _RAW = msgspec.json.Decoder(_Event)
 _WRAPPED_KIND = msgspec.json.Decoder(_WrappedKind)
@@ -113,6 +130,7 @@ class MarketFrames:
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = {key.symbol: key for key in keys}
+        self._prices = _Prices()
         self.ignored = 0
 
     def decode(self, raw: bytes, received_ns: int) -> MarketEvent | None:
@@ -127,7 +145,20 @@ class MarketFrames:
             self.ignored += 1
             return None
         if type(event) is _Quote:
-            return _quote(event, key, received_ns)
+            bid_quantity, ask_quantity = event.B, event.A
+            if not (bid_quantity.is_finite() and ask_quantity.is_finite()):
+                raise FrameError("bookTicker: a quantity is not finite")
+            prices = self._prices
+            return Quote(
+                key,
+                prices[event.b],
+                bid_quantity,
+                prices[event.a],
+                ask_quantity,
+                event.u,
+                event.E * MS_NS,
+                received_ns,
+            )
         if type(event) is _Depth:
             return _depth(event, key)
         return self._rest(event, key)
@@ -171,18 +202,6 @@ def regular_streams(keys: Iterable[Key]) -> list[str]:
         for key in keys
         for stream in ("aggTrade", "markPrice@1s", "kline_1m")
     ]
-
-
-def _quote(event: _Quote, key: Key, received_ns: int) -> Quote:
-    bid, bid_quantity, ask, ask_quantity = event.b, event.B, event.a, event.A
-    if not (
-        bid.is_finite()
-        and ask.is_finite()
-        and bid_quantity.is_finite()
-        and ask_quantity.is_finite()
-    ):
-        raise FrameError("bookTicker: a number is not finite")
-    return Quote(key, bid, bid_quantity, ask, ask_quantity, event.u, event.E * MS_NS, received_ns)
 
 
 def _depth(event: _Depth, key: Key) -> BookDelta:

@@ -24,19 +24,17 @@ _HEADERS = {
 
 @frozen(slots=True)
 class Cost:
-    """What one call uses: IP weight, order counts of the account, calls of the funding pool."""
+    """What one call uses: IP weight, and order counts of the account."""
 
     weight: int = 1
     orders_10s: int = 0
     orders_1m: int = 0
-    funding: int = 0
 
     def of(self, window: str) -> int:
         return {
             "weight_1m": self.weight,
             "orders_10s": self.orders_10s,
             "orders_1m": self.orders_1m,
-            "funding_5m": self.funding,
         }[window]
 
 
@@ -95,7 +93,6 @@ class Budget:
                 _Window("weight_1m", 2400, _MINUTE_NS),
                 _Window("orders_10s", 300, 10 * _SECOND_NS),
                 _Window("orders_1m", 1200, _MINUTE_NS),
-                _Window("funding_5m", 500, 5 * _MINUTE_NS),
             )
         }
 

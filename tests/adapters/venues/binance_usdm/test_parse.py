@@ -169,6 +169,11 @@ def test_the_order_a_stop_turned_into_keeps_the_type_it_was_placed_with() -> Non
     assert parse_orders.order(raw(body), "binance").type is OrderType.STOP_MARKET
 
 
+def test_the_venues_own_liquidation_order_is_readable() -> None:
+    body = changed(samples.ORDER, type="LIQUIDATION", origType="LIQUIDATION")
+    assert parse_orders.order(raw(body), "binance").type is OrderType.LIMIT
+
+
 @pytest.mark.parametrize(
     "broken",
     [
