@@ -34,6 +34,7 @@ from core.ports import Log
 
 _RETRY_NS = 1_000_000_000
 _LEVELS_SHOWN = 20
+_SAME_PRICE_NS = 1_000_000_000
 
 
 @frozen(slots=True)
@@ -73,6 +74,7 @@ class MarketActor(Actor):
         self.book = Book(key)
         self.reading_book = False
         self.heard_ns = 0
+        self.prices_told_ns = 0
         self.paused = ""
 
     def starting(self) -> None:
@@ -109,10 +111,15 @@ class MarketActor(Actor):
     def _quote(self, quote: Quote) -> None:
         if self.quote is not None and quote.update_id < self.quote.update_id:
             return
-        self.quote = quote
+        before, self.quote = self.quote, quote
         self.heard_ns = self.monotonic_ns()
         for watcher in self.watchers.get("quotes", ()):
             self.tell_latest(watcher, self.key, quote)
+        moved = before is None or (quote.bid, quote.ask) != (before.bid, before.ask)
+        if moved or self.heard_ns - self.prices_told_ns > _SAME_PRICE_NS:
+            self.prices_told_ns = self.heard_ns
+            for watcher in self.watchers.get("prices", ()):
+                self.tell_latest(watcher, self.key, quote)
         if self.paused:
             self._resume_if_whole()
 
@@ -159,7 +166,7 @@ class MarketActor(Actor):
             watchers = self.watchers.setdefault(kind, [])
             if watch.watcher not in watchers:
                 watchers.append(watch.watcher)
-        if self.quote is not None and "quotes" in watch.kinds and not self.paused:
+        if self.quote is not None and watch.kinds & {"prices", "quotes"} and not self.paused:
             self.tell_latest(watch.watcher, self.key, self.quote)
         if self.mark is not None and "mark" in watch.kinds:
             self.tell_latest(watch.watcher, "mark", self.mark)

@@ -140,9 +140,9 @@ class CloseForShutdown:
 
 @frozen(slots=True)
 class CancelEntries:
-    """Cancel what may open something and say when the venue has none left."""
+    """Cancel what may open something; say to `reply_to`, if any, when the venue has none left."""
 
-    reply_to: str
+    reply_to: str = ""
 
 
 @frozen(slots=True)
@@ -194,13 +194,15 @@ class SymbolSetUp:
 class ReadSymbol:
     """Read orders, positions, fills and funding of a symbol, and the named orders one by one.
 
-    `orders` are (client order id, conditional) pairs that we hold for open.
+    `orders` are (client order id, conditional) pairs that we hold for open. `token` comes back in
+    the answer: an asker takes no answer to a question that it did not ask itself.
     """
 
     key: Key
     fills_since_ns: int
     orders: tuple[tuple[str, bool], ...]
     reply_to: str
+    token: int = 0
 
 
 @frozen(slots=True)
@@ -214,6 +216,7 @@ class SymbolRead:
     fills: tuple[Fill, ...]
     funding: tuple[FundingPaid, ...]
     as_of_ns: int
+    token: int = 0
 
 
 @frozen(slots=True)
@@ -228,13 +231,18 @@ class ReadOrder:
 
 @frozen(slots=True)
 class OrderRead:
-    """The answer: its state and its fills, or `found` None with the venue's time of the answer."""
+    """The answer: its state and its fills, or `found` None.
+
+    `asked_ns` and `asked_monotonic_ns` are our clocks just before the venue was asked: a "not
+    found" proves something or nothing by when it was asked for.
+    """
 
     key: Key
     client_order_id: str
     found: OrderUpdated | None
     fills: tuple[Fill, ...]
-    venue_now_ns: int
+    asked_ns: int
+    asked_monotonic_ns: int
 
 
 @frozen(slots=True)
@@ -271,7 +279,11 @@ class ReadFailed:
 
 # Market -------------------------------------------------------------------------------------------
 
-Kind = Literal["quotes", "trades", "book", "bars", "mark"]
+Kind = Literal["prices", "quotes", "trades", "book", "bars", "mark"]
+"""What a watcher wants of a market.
+
+"prices" are the quotes whose best bid or ask price changed, and one a second besides.
+"""
 
 
 @frozen(slots=True)

@@ -74,7 +74,7 @@ class StrategyActor(Actor):
     def _begin(self, watched: PositionWatched) -> None:
         self.state = hedge_grid.start(self.settings, self.host, self.bot, watched.next_sequence)
         self._decide(Listed(watched.instrument))
-        self.tell(names.market(self.key), Watch(self.name, frozenset(("quotes",))))
+        self.tell(names.market(self.key), Watch(self.name, frozenset(("prices",))))
         self.ready()
 
     def _decide(self, event: Event) -> None:

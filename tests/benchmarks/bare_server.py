@@ -3,6 +3,8 @@
 Speaks just enough of Binance's REST and WebSocket for a host and for ccxt to place orders; it
 checks nothing. Prints its port, then serves until stdin closes. `GET /_bench/start` begins the
 ticks; `GET /_bench/times` answers when each quote was sent (CLOCK_MONOTONIC ns, by update id).
+With arguments `SYMBOLS RATE` it sends RATE quotes a second over that many symbols instead, and
+orders rest.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import time
 SYMBOL = "BTCUSDT"
 TICK_PAUSE_S = 0.002
 NO_ORDER_S = 0.5
+FLOOD_PAUSE_S = 0.005
+_SYMBOL_CONFIG = "/fapi/v1/symbolConfig"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FILTERS = [
     {"filterType": "PRICE_FILTER", "minPrice": "0.10", "maxPrice": "9999999", "tickSize": "0.10"},
@@ -104,12 +108,8 @@ def canned(symbols: list[str]) -> dict[str, object]:
             "makerCommissionRate": "0.0002",
             "takerCommissionRate": "0.0005",
         },
-        "/fapi/v1/leverageBracket": [
-            {"symbol": symbol, "brackets": [bracket]} for symbol in symbols
-        ],
-        "/fapi/v1/symbolConfig": [
-            {"symbol": symbol, "marginType": "ISOLATED", "leverage": 2} for symbol in symbols
-        ],
+        "/fapi/v1/leverageBracket": [{"symbol": SYMBOL, "brackets": [bracket]}],
+        _SYMBOL_CONFIG: [{"symbol": SYMBOL, "marginType": "ISOLATED", "leverage": 2}],
         "/fapi/v1/listenKey": {"listenKey": "bench" * 8},
         "/fapi/v1/positionSide/dual": {"dualSidePosition": True},
     }
@@ -118,7 +118,9 @@ def canned(symbols: list[str]) -> dict[str, object]:
 class Bench:
     """What all connections share: who listens for quotes, and when each quote was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbols: list[str], rate: int) -> None:
+        self.symbols = symbols
+        self.rate = rate
         self.bodies: dict[str, bytes] = {}
         self.quotes: list[Connection] = []
         self.sent_ns: dict[int, int] = {}
@@ -129,7 +131,31 @@ class Bench:
     def begin(self) -> None:
         """Send the first quote."""
         self.running = True
-        self.tick()
+        if self.rate:
+            self.began_s = asyncio.get_running_loop().time()
+            self.flood()
+        else:
+            self.tick()
+
+    def flood(self) -> None:
+        """Send as many quotes as are due by now, symbol after symbol."""
+        if not self.running:
+            return
+        loop = asyncio.get_running_loop()
+        due = int((loop.time() - self.began_s) * self.rate)
+        frames = []
+        while self.number < due:
+            self.number += 1
+            symbol = self.symbols[self.number % len(self.symbols)]
+            frame = (
+                '{"stream":"%s@bookTicker","data":{"e":"bookTicker","u":%d,"s":"%s",'
+                '"b":"63000.10","B":"%d.250","a":"63000.20","A":"0.730","T":%d,"E":%d}}'
+            ) % (symbol.lower(), self.number, symbol, self.number % 9, 1, 1)
+            frames.append(pack(frame.encode()))
+        data = b"".join(frames)
+        for connection in self.quotes:
+            connection.write(data)
+        loop.call_later(FLOOD_PAUSE_S, self.flood)
 
     def tick(self) -> None:
         """Send the next quote, a price step further each time."""
@@ -210,16 +236,16 @@ class Connection(asyncio.Protocol):
         if b"upgrade: websocket" in head.lower():
             self.upgrade(head, name)
         elif name == "/fapi/v1/order" and method == b"POST":
-            self.reply(order_answer(body or query))
+            self.reply(order_answer(body or query, rests=bool(self.bench.rate)))
             self.bench.ordered()
         elif name == "/fapi/v1/time":
             self.reply(b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
         elif name == "/fapi/v1/premiumIndex":
             now_ms = time.time_ns() // 1_000_000
             self.reply(
-                b'{"symbol":"BTCUSDT","markPrice":"63000.00","indexPrice":"63000.00",'
+                b'{"symbol":"%s","markPrice":"63000.00","indexPrice":"63000.00",'
                 b'"lastFundingRate":"0.0001","nextFundingTime":%d,"time":%d}'
-                % (now_ms + 3_600_000, now_ms)
+                % (_of(query), now_ms + 3_600_000, now_ms)
             )
         elif name == "/_bench/start":
             self.reply(b"{}")
@@ -227,6 +253,8 @@ class Connection(asyncio.Protocol):
         elif name == "/_bench/times":
             self.bench.running = False
             self.reply(json.dumps(self.bench.sent_ns).encode())
+        elif name in ("/fapi/v1/commissionRate", "/fapi/v1/leverageBracket", _SYMBOL_CONFIG):
+            self.reply(self.bench.bodies[name].replace(SYMBOL.encode(), _of(query)))
         else:
             self.reply(self.bench.bodies.get(name, b"{}"))
 
@@ -238,9 +266,7 @@ class Connection(asyncio.Protocol):
         )
 
     def upgrade(self, head: bytes, name: str) -> None:
-        fields = dict(
-            line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line
-        )
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
         key = next(value for field, value in fields.items() if field.lower().endswith(b"-key"))
         accept = base64.b64encode(hashlib.sha1(key.strip() + _GUID).digest())
         self.write(
@@ -258,25 +284,33 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         now_ms = time.time_ns() // 1_000_000
-        frame = (
-            '{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"BTCUSDT",'
-            '"p":"63000.00","i":"63000.00","P":"63000.00","r":"0.0001","T":%d}}'
-        ) % (now_ms, now_ms + 3_600_000)
-        self.write(pack(frame.encode()))
+        for symbol in self.bench.symbols:
+            frame = (
+                '{"stream":"%s@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"%s",'
+                '"p":"63000.00","i":"63000.00","P":"63000.00","r":"0.0001","T":%d}}'
+            ) % (symbol.lower(), now_ms, symbol, now_ms + 3_600_000)
+            self.write(pack(frame.encode()))
         asyncio.get_running_loop().call_later(1.0, self.marks)
 
 
-def order_answer(request: bytes) -> bytes:
-    """Accept the order and end it at once, so that no ladder grows during the run."""
+def _of(query: bytes) -> bytes:
+    """Return the symbol that a query asks for."""
+    return dict(pair.split(b"=", 1) for pair in query.split(b"&") if b"=" in pair)[b"symbol"]
+
+
+def order_answer(request: bytes, *, rests: bool) -> bytes:
+    """Accept the order; unless it `rests`, end it at once, so that nothing grows during a run."""
     fields = dict(pair.split(b"=", 1) for pair in request.split(b"&") if b"=" in pair)
     return (
-        b'{"orderId":283194212345,"symbol":"BTCUSDT","pair":"BTCUSDT","status":"EXPIRED",'
+        b'{"orderId":283194212345,"symbol":"%s","status":"%s",'
         b'"clientOrderId":"%s","price":"%s","origQty":"%s","executedQty":"0","cumQty":"0",'
         b'"timeInForce":"IOC","type":"LIMIT","origType":"LIMIT","reduceOnly":false,'
         b'"closePosition":false,"side":"%s","positionSide":"%s","stopPrice":"0.00",'
         b'"workingType":"CONTRACT_PRICE","priceProtect":false,"priceMatch":"NONE",'
         b'"selfTradePreventionMode":"EXPIRE_MAKER","goodTillDate":0,"updateTime":%d}'
     ) % (
+        fields.get(b"symbol", b""),
+        b"NEW" if rests else b"EXPIRED",
         fields.get(b"newClientOrderId", b""),
         fields.get(b"price", b"0"),
         fields.get(b"quantity", b"0"),
@@ -286,10 +320,11 @@ def order_answer(request: bytes) -> bytes:
     )
 
 
-async def serve() -> None:
+async def serve(count: int = 1, rate: int = 0) -> None:
     """Serve on a free loopback port until stdin closes."""
-    bench = Bench()
-    bench.bodies = {path: json.dumps(body).encode() for path, body in canned([SYMBOL]).items()}
+    symbols = [SYMBOL, *(f"S{number:03}USDT" for number in range(1, count))]
+    bench = Bench(symbols, rate)
+    bench.bodies = {path: json.dumps(body).encode() for path, body in canned(symbols).items()}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(bench), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -298,4 +333,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(*map(int, sys.argv[1:])))

@@ -8,31 +8,27 @@ as a script, nothing is asserted.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ccxt
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from host import assemble, get, server
+
 from actors import names, supervisor
 from actors.messages import PositionWatched, Propose, Watch, WatchPosition
-from actors.runtime import Actor, ThreadsRuntime, tune_process
-from actors.supervisor import Parts, VenueParts, tree
-from adapters.storage.journal import JournalReader, SqliteJournal
-from adapters.venues.binance_usdm.hosts import local
-from adapters.venues.binance_usdm.limits import Budget
+from actors.runtime import Actor, tune_process
+from actors.supervisor import tree
 from adapters.venues.binance_usdm.rest import BinanceVenue
-from adapters.venues.binance_usdm.stream import BinanceStreams
 from core.config import Config, HedgeGridBot, Market
 from core.ids import make
 from core.messages import (
@@ -46,15 +42,12 @@ from core.messages import (
     TimeInForce,
 )
 from core.risk.gate import Approved
-from core.secrets import Secret
 
 Row = tuple[str, float, str, str]
 
 ORDERS = 1_500
 WARM_UP = 300
 KEY = Key("binance", "BTCUSDT")
-SERVER = Path(__file__).with_name("bare_server.py")
-TIMEOUTS = {"connect_timeout_s": 3.0, "read_timeout_s": 5.0}
 
 
 class Probe(Actor):
@@ -89,45 +82,15 @@ class Probe(Actor):
 class TimedVenue(BinanceVenue):
     """The real client, noting when each acknowledgement was there."""
 
-    done_ns: dict[int, int]
+    def __init__(self, done_ns: dict[int, int], *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self.done_ns = done_ns
 
     def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
         update = super().place(order)
         number = int(order.command.client_order_id.rsplit("-", 1)[1][:-1], 36)
         self.done_ns[number] = time.monotonic_ns()
         return update
-
-
-class NoDisplay:
-    def show(self, status: Mapping[str, Any]) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-def no_log(level: str, actor: str, text: str, **more: object) -> None:
-    if level in ("warning", "error", "critical"):
-        print(level, actor, text, file=sys.stderr)
-
-
-def runtime_log(level: str, actor: str, text: str, error: BaseException | None) -> None:
-    if error is not None:
-        print(level, actor, text, repr(error), file=sys.stderr)
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """Run the bare server; yield its address."""
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdout and process.stdin
-    try:
-        yield f"127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.stdin.close()
-        process.wait(10)
 
 
 def tick_to_order(switch_interval_s: float, *, busy: bool) -> list[int]:
@@ -138,56 +101,30 @@ def tick_to_order(switch_interval_s: float, *, busy: bool) -> list[int]:
     )
     done_ns: dict[int, int] = {}
     with tempfile.TemporaryDirectory() as folder, server() as address:
-        hosts = local(f"http://{address}", f"ws://{address}")
-        budget = Budget(reserve_percent=10)
-        secret = Secret("bench")
-
-        def make_venue() -> BinanceVenue:
-            venue = TimedVenue(hosts, secret, secret, budget, hedge_mode=True, **TIMEOUTS)
-            venue.done_ns = done_ns
-            return venue
-
-        factory = BinanceStreams(hosts, secret, secret, budget, **TIMEOUTS)
-        journal = Path(folder) / "journal.db"
-        SqliteJournal(journal, "process").close()
-        runtime = ThreadsRuntime(seed=1, on_log=runtime_log, on_dead_letter=None)
-        parts = Parts(
-            open_journal=lambda: SqliteJournal(journal, "process"),
-            records=JournalReader(journal),
-            venues=(
-                VenueParts(
-                    name="binance",
-                    endpoints=lambda: (hosts.rest, hosts.ws),
-                    margin_asset="USDT",
-                    make_venue=make_venue,
-                    market_streams=lambda keys: lambda sink: factory.market("m", keys, sink),
-                    account_streams=lambda keys: lambda sink: [factory.account("a", keys, sink)],
-                ),
-            ),
-            statistics=runtime.statistics,
-            display=NoDisplay(),
-            log=no_log,
-        )
+        made = partial(TimedVenue, done_ns)
+        runtime, parts, close = assemble(Path(folder), address, made)
         supervisor.StrategyActor = Probe  # type: ignore[misc,assignment]
         before_s = sys.getswitchinterval()
         runtime.start(tree(config, parts))
         stop = threading.Event()
         try:
             if not runtime.wait_ready(30):
-                waits = [f"{a.name}: {a.waiting_for}" for a in runtime.statistics() if a.waiting_for]
+                waits = [
+                    f"{a.name}: {a.waiting_for}" for a in runtime.statistics() if a.waiting_for
+                ]
                 raise TimeoutError(f"the host did not get ready: {waits}")
             tune_process(switch_interval_s)
             if busy:
                 threading.Thread(target=_burn, args=(stop,), daemon=True).start()
-            _get(f"http://{address}/_bench/start")
+            get(f"http://{address}/_bench/start")
             deadline = time.monotonic() + 120
             while len(done_ns) < ORDERS and time.monotonic() < deadline:
                 time.sleep(0.01)
-            sent_ns = {int(n): ns for n, ns in _get(f"http://{address}/_bench/times").items()}
+            sent_ns = {int(n): ns for n, ns in get(f"http://{address}/_bench/times").items()}
         finally:
             stop.set()
             runtime.stop("done", 10)
-            factory.close()
+            close()
             sys.setswitchinterval(before_s)
     if len(done_ns) < WARM_UP * 2:
         raise TimeoutError(f"only {len(done_ns)} orders came through")
@@ -229,13 +166,6 @@ def ccxt_alone() -> list[int]:
 def _burn(stop: threading.Event) -> None:
     while not stop.is_set():
         sum(range(200))
-
-
-def _get(url: str) -> dict[str, Any]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-    return found
 
 
 def _p(values: list[int], percent: int) -> float:
