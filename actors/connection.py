@@ -139,7 +139,8 @@ class ConnectionActor(Actor):
     ) -> VenueError | None:
         """Look one last time whether this may still leave the house."""
         age_ns = self.now_ns() - approved.at_ns
-        if age_ns > self.max_order_age_ns:
+        # A clock that was set back makes old orders look young: too far in the future is old too.
+        if abs(age_ns) > self.max_order_age_ns:
             return Rejected(
                 f"approved {age_ns // 1_000_000} ms ago, too old to send "
                 "(execution.max_order_age_ms)",
@@ -286,17 +287,18 @@ class ConnectionActor(Actor):
             venue.fills(key, since_ns=request.fills_since_ns),
             venue.funding(key, request.fills_since_ns),
             as_of_ns,
+            request.token,
         )
 
     def _read_order(self, request: ReadOrder) -> OrderRead:
         venue, key = self.venue, request.key
-        asked_ns = venue.venue_now_ns()
+        asked = self.now_ns(), self.monotonic_ns()
         try:
             found = venue.order(key, request.client_order_id, conditional=request.conditional)
         except NotFound:
-            return OrderRead(key, request.client_order_id, None, (), asked_ns)
+            return OrderRead(key, request.client_order_id, None, (), *asked)
         fills = venue.fills(key, order_id=found.order_id) if found.filled else ()
-        return OrderRead(key, request.client_order_id, found, fills, asked_ns)
+        return OrderRead(key, request.client_order_id, found, fills, *asked)
 
     def _reached(self, reachable: bool, text: str = "") -> None:
         if reachable != self.reachable:

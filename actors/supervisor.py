@@ -16,6 +16,7 @@ from actors.journal import JournalActor
 from actors.market import MarketActor, MarketSettings
 from actors.operations import OperationsActor
 from actors.position import PositionActor, PositionSettings
+from actors.protection import ProtectionSettings
 from actors.risk import RiskActor
 from actors.runtime import Actor, ActorStatistics, ChildSpec, SupervisorSpec
 from actors.strategy import StrategyActor
@@ -215,13 +216,17 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
         isolated=venue.margin == "isolated",
         hedge_mode=venue.hedge_mode,
         groups=venue.symbol_groups,
-        stop_loss_bps=Decimal(bot.stop_loss_bps),
+        protection=ProtectionSettings(
+            config.host_name,
+            bot.name,
+            Decimal(bot.stop_loss_bps),
+            int(execution.protect_within_s * _NS_S),
+        ),
         proof=proof,
         answer_within_ns=proof.max_order_age_ns + int(_call_s(config) * _NS_S),
         first_query_ns=execution.unknown_first_query_ms * _NS_MS,
         longest_query_ns=execution.unknown_max_query_ms * _NS_MS,
         alert_after_ns=int(execution.unknown_alert_after_s * _NS_S),
-        protect_within_ns=int(execution.protect_within_s * _NS_S),
         reconcile_every_ns=int(config.market.reconcile_every_s * _NS_S),
     )
 

@@ -15,6 +15,7 @@ from core.messages import (
     FundingPaid,
     Key,
     OrderRefused,
+    OrderType,
     OrderUpdated,
     PlaceOrder,
     Purpose,
@@ -24,7 +25,7 @@ from core.money import ZERO
 from core.orders import Event, Order, State, adopt, advance, intend, update
 from core.ports import Record
 from core.positions import PositionBook
-from core.records import AmendIntended, BooksOpened, OrderGone, OrderIntended
+from core.records import AmendIntended, BooksOpened, OrderGone, OrderIntended, Reconciled
 from core.risk.exposure import Working
 from core.strategies.intents import View
 
@@ -37,7 +38,8 @@ class SymbolBook:
     """Orders that have not ended, those that ended lately, positions, and which ids are taken.
 
     `foreign` holds the last word on orders that another program made. Orders that ended are
-    remembered for late news, the oldest forgotten first.
+    remembered for late news, the oldest forgotten first. `verified_ns` is the instant up to which
+    the journal is known to hold every fill (0 for none).
     """
 
     def __init__(self, key: Key, host: str, multiplier: Decimal = Decimal(1)) -> None:
@@ -51,7 +53,10 @@ class SymbolBook:
         self.funding: dict[str, Decimal] = {}
         self.last_fill_ns = 0
         self.opened_ns = 0
+        self.verified_ns = 0
         self._ended_since: list[str] = []
+        self._folded: dict[str, Decimal] = {}
+        self._owing: set[str] = set()
 
     def find(self, client_order_id: str) -> Order | None:
         """Return one of our orders, ended or not."""
@@ -110,7 +115,7 @@ class SymbolBook:
         order = self.find(said.client_order_id)
         if order is None:
             return self.foreign.get(said.client_order_id) != said
-        return update(order, said) is not order and update(order, said) != order
+        return update(order, said) != order
 
     def said(self, said: OrderUpdated) -> Order | None:
         """Take the venue's word in; None for another program's order.
@@ -131,9 +136,13 @@ class SymbolBook:
 
     def force(self, said: OrderUpdated) -> None:
         """Let the venue's word stand against ours: it is right (reconciliation only)."""
-        self.live.pop(said.client_order_id, None)
-        self.ended.pop(said.client_order_id, None)
-        self.said(said)
+        known = self.find(said.client_order_id)
+        if known is None:
+            self.said(said)
+            return
+        self.live.pop(known.id, None)
+        self.ended.pop(known.id, None)
+        self._keep(adopt(known.command, said))
 
     def fill(self, fill: Fill) -> Decimal | None:
         """Fold a fill in; return the PnL it realised, None when it was known.
@@ -145,21 +154,48 @@ class SymbolBook:
         realised = self.positions.apply(fill)
         if realised is not None:
             self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
+            order = self.find(fill.client_order_id)
+            if order is not None:
+                folded = self._folded.get(order.id, ZERO) + fill.quantity
+                self._folded[order.id] = folded
+                self._note_owing(order)
         return realised
+
+    @property
+    def owing(self) -> frozenset[str]:
+        """Return the orders of which the venue said that more filled than the fills we have."""
+        return frozenset(self._owing)
+
+    def settle_owing(self) -> None:
+        """Take the filled quantities as complete: fills and positions were just compared."""
+        for client_order_id in self._owing:
+            order = self.find(client_order_id)
+            if order is not None:
+                self._folded[client_order_id] = order.filled
+        self._owing.clear()
 
     def protective(self) -> list[Order]:
         """Return the protective stops that have not ended, oldest first."""
         return [o for o in self.live.values() if o.command.purpose is Purpose.PROTECT]
 
     def working(self, mark: Decimal) -> list[Working]:
-        """Return what may still fill, at its worst."""
-        return [_working(order, mark) for order in self.live.values()]
+        """Return what may still fill, at its worst; what filled without us too."""
+        found = [_working(order, mark, self._owed(order)) for order in self.live.values()]
+        for client_order_id in self._owing - self.live.keys():
+            order = self.ended.get(client_order_id)
+            if order is not None:
+                found.append(_working(order, mark, self._owed(order)))
+        return found
 
     def view(self, now_ns: int, *, reset: bool = False) -> View:
         """Return what a strategy sees, and forget which orders ended since the last."""
         ended = tuple(self._ended_since)
         self._ended_since.clear()
         return View(tuple(self.positions), tuple(self.live.values()), ended, now_ns, reset)
+
+    def look(self, now_ns: int) -> View:
+        """Return the first view of a strategy that begins; nobody else misses anything by it."""
+        return View(tuple(self.positions), tuple(self.live.values()), (), now_ns, reset=True)
 
     def replay(self, records: Iterable[Record]) -> None:
         """Rebuild from journal records: the opening of the books, then this symbol's own.
@@ -188,6 +224,8 @@ class SymbolBook:
                     self.fill(payload)
                 case FundingPaid():
                     self.funding[payload.funding_id] = payload.amount
+                case Reconciled() if not payload.differences:
+                    self.verified_ns = record.time_ns
                 case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
                     self._open(payload)
         for order in list(self.live.values()):
@@ -206,7 +244,17 @@ class SymbolBook:
             if held.key == self.key:
                 self.positions.open(held.position_side, held.quantity, held.entry_price)
 
+    def _owed(self, order: Order) -> Decimal:
+        return max(order.filled - self._folded.get(order.id, ZERO), ZERO)
+
+    def _note_owing(self, order: Order) -> None:
+        if self._owed(order):
+            self._owing.add(order.id)
+        else:
+            self._owing.discard(order.id)
+
     def _keep(self, order: Order) -> None:
+        self._note_owing(order)
         made = parse(order.id)
         if made is not None:
             self.sequences[made.bot] = max(self.sequences.get(made.bot, 0), made.sequence + 1)
@@ -218,7 +266,10 @@ class SymbolBook:
             self._ended_since.append(order.id)
         self.ended[order.id] = order
         if len(self.ended) > _REMEMBERED:
-            del self.ended[next(iter(self.ended))]
+            forgotten = next(iter(self.ended))
+            del self.ended[forgotten]
+            self._folded.pop(forgotten, None)
+            self._owing.discard(forgotten)
 
 
 def _as_command(said: OrderUpdated) -> PlaceOrder:
@@ -240,11 +291,12 @@ def _as_command(said: OrderUpdated) -> PlaceOrder:
         purpose=purpose,
     )
     if purpose is Purpose.ENTRY and command.closing:
-        return evolve(command, purpose=Purpose.TAKE_PROFIT)
+        market = said.type is OrderType.MARKET
+        return evolve(command, purpose=Purpose.CLOSE if market else Purpose.TAKE_PROFIT)
     return command
 
 
-def _working(order: Order, mark: Decimal) -> Working:
+def _working(order: Order, mark: Decimal, owed: Decimal) -> Working:
     command = order.command
     price = order.price or command.trigger_price or mark
     if order.amending:
@@ -256,7 +308,7 @@ def _working(order: Order, mark: Decimal) -> Working:
         command.position_side,
         command.closing,
         command.type.conditional,
-        order.exposed,
+        order.exposed + owed,
         price if price else ZERO,
-        order.filled,
+        order.filled - owed,
     )

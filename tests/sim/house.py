@@ -46,12 +46,21 @@ def config(
     grid: dict[str, Any] = {"levels": 3, "take_profit_bps": Decimal(8), "spacing_bps": Decimal(8)}
     return Config(
         host_name="sim",
-        bots=(HedgeGridBot(**({"name": "grid", "symbols": tuple(symbols), "strategy": "hedge_grid"}
-                              | grid | dict(bot or {}))),),
+        bots=(
+            HedgeGridBot(
+                **(
+                    {"name": "grid", "symbols": tuple(symbols), "strategy": "hedge_grid"}
+                    | grid
+                    | dict(bot or {})
+                )
+            ),
+        ),
         venues=Venues(binance=BinanceVenue(symbol_groups=2)),
         execution=Execution(**dict(execution or {})),
         risk=Risk(**dict(risk or {})),
-        supervision=Supervision(**({"max_restarts": 50, "backoff_max_ms": 1000} | dict(supervision or {}))),
+        supervision=Supervision(
+            **({"max_restarts": 50, "backoff_max_ms": 1000} | dict(supervision or {}))
+        ),
         market=Market(depth=100, reconcile_every_s=10.0),
     )
 
@@ -191,9 +200,7 @@ class House:
         client_order_id: str = "",
         exception: BaseException | None = None,
     ) -> None:
-        self.lines.append(
-            Line(self.world.host_ns(), level, actor, text, symbol, client_order_id)
-        )
+        self.lines.append(Line(self.world.host_ns(), level, actor, text, symbol, client_order_id))
 
     def _on_log(self, level: str, actor: str, text: str, error: BaseException | None) -> None:
         self.log(level.lower(), actor, text, exception=error)

@@ -349,5 +349,3 @@ def _translate(refusal: Refusal) -> NoReturn:
     if refusal.reason is Reason.CLIENT_ID_DUPLICATE:
         raise OutcomeUnknown(refusal.text, venue=VENUE) from refusal
     raise Rejected(refusal.text, venue=VENUE) from refusal
-
-

@@ -270,9 +270,7 @@ class World:
         if faults.frame_repeat and dice.random() < faults.frame_repeat:
             self._deliver(pipe, event, due_ns - now_ns + dice.randrange(SECOND_NS))
 
-    def _deliver(
-        self, pipe: Pipe, event: MarketEvent | AccountEvent, delay_ns: int
-    ) -> None:
+    def _deliver(self, pipe: Pipe, event: MarketEvent | AccountEvent, delay_ns: int) -> None:
         faults = self.faults
         if faults.frame_delay and faults.random.random() < faults.frame_delay:
             delay_ns += faults.random.randrange(SECOND_NS)
