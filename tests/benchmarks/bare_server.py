@@ -147,11 +147,8 @@ class Bench:
         while self.number < due:
             self.number += 1
             symbol = self.symbols[self.number % len(self.symbols)]
-            frame = (
-                '{"stream":"%s@bookTicker","data":{"e":"bookTicker","u":%d,"s":"%s",'
-                '"b":"63000.10","B":"%d.250","a":"63000.20","A":"0.730","T":%d,"E":%d}}'
-            ) % (symbol.lower(), self.number, symbol, self.number % 9, 1, 1)
-            frames.append(pack(frame.encode()))
+            frame = quote(symbol, self.number, "63000.10", "63000.20", self.number % 9)
+            frames.append(pack(frame))
         data = b"".join(frames)
         for connection in self.quotes:
             connection.write(data)
@@ -163,11 +160,8 @@ class Bench:
             return
         self.number += 1
         bid = 63_000 + self.number % 7
-        frame = (
-            '{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":%d,"s":"BTCUSDT",'
-            '"b":"%d.10","B":"1.250","a":"%d.20","A":"0.730","T":%d,"E":%d}}'
-        ) % (self.number, bid, bid, 1_790_000_000_449, 1_790_000_000_456)
-        packed = pack(frame.encode())
+        frame = quote(SYMBOL, self.number, f"{bid}.10", f"{bid}.20", 1)
+        packed = pack(frame)
         self.sent_ns[self.number] = time.monotonic_ns()
         for connection in self.quotes:
             connection.write(packed)
@@ -180,6 +174,19 @@ class Bench:
             if self.again:
                 self.again.cancel()
             self.again = asyncio.get_running_loop().call_later(TICK_PAUSE_S, self.tick)
+
+
+def wrapped(symbol: str, stream: str, data: dict[str, object]) -> bytes:
+    """Write a frame of a combined stream."""
+    frame = {"stream": f"{symbol.lower()}@{stream}", "data": data}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
+def quote(symbol: str, number: int, bid: str, ask: str, lots: int) -> bytes:
+    """Write a bookTicker frame."""
+    data: dict[str, object] = {"e": "bookTicker", "u": number, "s": symbol, "b": bid}
+    data |= {"B": f"{lots}.250", "a": ask, "A": "0.730", "T": 1790000000449, "E": 1790000000456}
+    return wrapped(symbol, "bookTicker", data)
 
 
 def pack(payload: bytes) -> bytes:
@@ -285,11 +292,21 @@ class Connection(asyncio.Protocol):
             return
         now_ms = time.time_ns() // 1_000_000
         for symbol in self.bench.symbols:
-            frame = (
-                '{"stream":"%s@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"%s",'
-                '"p":"63000.00","i":"63000.00","P":"63000.00","r":"0.0001","T":%d}}'
-            ) % (symbol.lower(), now_ms, symbol, now_ms + 3_600_000)
-            self.write(pack(frame.encode()))
+            frame = wrapped(
+                symbol,
+                "markPrice@1s",
+                {
+                    "e": "markPriceUpdate",
+                    "E": now_ms,
+                    "s": symbol,
+                    "p": "63000.00",
+                    "i": "63000.00",
+                    "P": "63000.00",
+                    "r": "0.0001",
+                    "T": now_ms + 3_600_000,
+                },
+            )
+            self.write(pack(frame))
         asyncio.get_running_loop().call_later(1.0, self.marks)
 
 
