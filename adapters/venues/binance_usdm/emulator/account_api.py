@@ -16,7 +16,7 @@ from adapters.venues.binance_usdm.emulator.bodies import (
 )
 from adapters.venues.binance_usdm.emulator.endpoints import Endpoint, Handler, Security
 from adapters.venues.binance_usdm.emulator.errors import bad_request, invalid_value, missing
-from adapters.venues.binance_usdm.emulator.orders_api import page
+from adapters.venues.binance_usdm.emulator.reading import read_page
 from adapters.venues.binance_usdm.emulator.refusals import answer
 from adapters.venues.binance_usdm.emulator.request import Parameters
 from adapters.venues.binance_usdm.emulator.venue import LocalVenue
@@ -251,7 +251,7 @@ def _income(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
 
 def _user_trades(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
     listing = venue.listing(p.need("symbol"))
-    start, end, limit = page(p, default=500, most=1_000)
+    start, end, limit = read_page(p, default=500, most=1_000)
     from_id = p.integer("fromId", -1)
     if from_id >= 0 and (start or end):
         raise bad_request(-1128, "Combination of optional parameters invalid.")

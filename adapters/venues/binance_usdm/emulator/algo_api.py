@@ -11,11 +11,11 @@ from attrs import evolve
 from adapters.venues.binance_usdm.emulator.bodies import conditional_body
 from adapters.venues.binance_usdm.emulator.endpoints import Endpoint
 from adapters.venues.binance_usdm.emulator.errors import bad_request, invalid_value, missing
-from adapters.venues.binance_usdm.emulator.orders_api import (
+from adapters.venues.binance_usdm.emulator.reading import (
     check_client_id,
     check_places,
-    page,
     read_order,
+    read_page,
 )
 from adapters.venues.binance_usdm.emulator.refusals import answer
 from adapters.venues.binance_usdm.emulator.request import Parameters
@@ -137,7 +137,7 @@ def _open(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
 
 def _all(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
     symbol = venue.venue_key(p.need("symbol")).symbol
-    start, end, limit = page(p, default=500, most=1_000)
+    start, end, limit = read_page(p, default=500, most=1_000)
     algo_id, number = p.integer("algoId", 0), max(1, p.integer("page", 1))
     found = [
         order

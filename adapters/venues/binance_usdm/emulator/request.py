@@ -23,6 +23,7 @@ __all__ = ["Parameters", "SignedText", "check_key", "check_signature", "check_ti
 T = TypeVar("T")
 _MAX_RECV_WINDOW_MS = 60_000
 _AHEAD_MS = 1_000
+_MAX_DIGITS = 40
 
 
 class Parameters:
@@ -66,7 +67,7 @@ class Parameters:
             result = number(value, name)
         except ValueError:
             raise missing(name) from None
-        if len(value) > 40:
+        if len(value) > _MAX_DIGITS or not -_MAX_DIGITS < result.adjusted() < _MAX_DIGITS // 2:
             raise bad_request(-1111, "Precision is over the maximum defined for this asset.")
         return result
 

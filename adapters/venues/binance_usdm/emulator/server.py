@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import socket
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -175,9 +174,9 @@ class _Server(uvicorn.Server):
             )
         )
 
-    async def _failed(self, _: Request, error: Exception) -> Response:
-        if isinstance(error, sqlite3.Error):
-            self.failure = error
+    async def _failed(self, _: Request, __: Exception) -> Response:
+        if self.venue.failure is not None:
+            self.failure = self.venue.failure
             self.should_exit = True
         body = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
         return Response(json.dumps(body), 500, media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, islice, pairwise
@@ -39,6 +40,10 @@ _BASE_RATE = Decimal("0.0001")
 _MAX_BATCH = 2_000
 _MAX_BEFORE_BOOK = 5_000
 _MAX_PAST_BARS = 1_500
+_LEGS = 3
+_MAX_POINTS = 600
+_LEVELS = 20
+_LEVEL_NOTIONAL = Decimal(50_000)
 
 
 class MarketSource(Protocol):
@@ -283,8 +288,11 @@ def _open_bars(
         past[symbol] = bars[:split]
         rounded = _on_grid(bars[split:], listings[symbol])
         start_ns = bars[split].open_ns
-        events = bars_market(rounded, listings[symbol].instrument, points_per_leg=8)
-        timed.append(_since(events, start_ns))
+        # about a point a second, whatever the interval and the speed
+        points = int(bars[split].interval_ns / options.speed / _LEGS / _SECOND_NS)
+        points = max(2, min(_MAX_POINTS, points))
+        events = bars_market(rounded, listings[symbol].instrument, points_per_leg=points)
+        timed.append(_since(with_books(events, listings[symbol]), start_ns))
     return ReplaySource(heapq.merge(*timed, key=_time), options.speed, past), listings
 
 
@@ -304,6 +312,23 @@ def _on_grid(bars: Sequence[Bar], listing: Listing) -> Iterator[Bar]:
             high=max(opened, close, rules.nearest_price(bar.high)),
             low=min(opened, close, rules.nearest_price(bar.low)),
         )
+
+
+def with_books(events: Iterator[MarketEvent], listing: Listing) -> Iterator[MarketEvent]:
+    """Put a book around each quote, levels a tick apart: bars tell nothing of depth."""
+    rules = listing.instrument
+    last_id = time.time_ns() // _MS * 1_000
+    for event in events:
+        if isinstance(event, Quote):
+            last_id += 1
+            quantity = rules.round_quantity(_LEVEL_NOTIONAL / event.bid) or rules.lot_step
+            steps = [rules.tick_size * step for step in range(_LEVELS)]
+            bids = tuple((event.bid - step, quantity) for step in steps if step < event.bid)
+            asks = tuple((event.ask + step, quantity) for step in steps)
+            yield BookSnapshot(event.key, last_id, bids, asks, event.event_ns)
+            yield evolve(event, update_id=last_id, bid_quantity=quantity, ask_quantity=quantity)
+        else:
+            yield event
 
 
 def _since(events: Iterator[MarketEvent], start_ns: int) -> Iterator[Timed]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections import deque
 from collections.abc import Iterable, Mapping
 from random import Random
@@ -61,6 +62,7 @@ class LocalVenue:
         self.hub = Hub(self.faults)
         self.limits = RateLimits()
         self.maintenance_until_ms = 0
+        self.failure: Exception | None = None
         self.exchange = Exchange(
             options.venue,
             [row.instrument for row in listings.values()],
@@ -100,7 +102,12 @@ class LocalVenue:
 
     def commit(self, events: Events) -> None:
         """Keep what changed, then tell the account's streams."""
-        self.store.save(self.exchange.drain())
+        try:
+            self.store.save(self.exchange.drain())
+        except sqlite3.Error as error:
+            # memory is ahead of the disk from here on: nothing may be told or changed any more
+            self.failure = error
+            raise
         self.account_stream.publish(events)
         for event in events:
             if isinstance(event, OrderChanged) and event.trade and event.trade.liquidation:
@@ -228,7 +235,9 @@ class LocalVenue:
                 self.maintenance_until_ms = 0
 
     def check_open(self) -> None:
-        """Errors: 503 while in maintenance."""
+        """Errors: 503 while in maintenance, or once the account could not be kept."""
+        if self.failure is not None:
+            raise ApiError(503, -1016, "This service is no longer available.")
         if self.maintenance_until_ms:
             if self.clock.now_ns() // _MS < self.maintenance_until_ms:
                 raise ApiError(503, -1016, "This service is no longer available.")
