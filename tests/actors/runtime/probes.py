@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from actors.runtime import (
     Actor,
+    ChildDied,
     ChildSpec,
     Reply,
     Runtime,
@@ -51,6 +52,16 @@ class Journal:
         with self._changed:
             held = self._changed.wait_for(condition, PATIENCE_S)
         assert held, f"not in time; journal: {self.entries}"
+
+    def numbers(self, kind: str, name: str) -> list[int]:
+        """Return the numbers told to this address: got ones, or dead ones."""
+        at = 1 if kind == "got" else 2
+        told = [entry[3] for entry in self.of(kind) if entry[at] == name]
+        return [message for message in told if isinstance(message, int)]
+
+    def died(self) -> ChildDied:
+        """Return the first death that anyone was told of."""
+        return next(entry[3] for entry in self.of("got") if isinstance(entry[3], ChildDied))
 
     def until_entry(self, *entry: object) -> None:
         """Wait until this very entry is there."""

@@ -76,9 +76,7 @@ def test_the_message_in_hand_at_a_crash_is_poison_and_not_repeated(
         settle(runtime, journal, "starting", "a", 2)
         settle(runtime, journal, "dead", "poison", "a", bad)
         assert runtime.dead_letters.counts["poison"] == 1
-        died = next(
-            entry[3] for entry in journal.of("got") if type(entry[3]).__name__ == "ChildDied"
-        )
+        died = journal.died()
     assert died.poison is bad
     assert (died.name, died.generation, died.cause) == ("a", 1, "crash")
 

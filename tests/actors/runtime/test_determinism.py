@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from actors.runtime import Actor, ChildSpec, Fate, StepRuntime, SupervisorSpec
@@ -97,13 +98,8 @@ def test_the_order_between_receivers_is_drawn_and_within_one_it_is_kept() -> Non
     for seed in range(20):
         journal = Journal()
         runtime = probes.step(journal, seed)
-        with probes.running(
-            runtime,
-            probes.tree(
-                ChildSpec("a", lambda journal=journal: probes.Probe(journal)),
-                ChildSpec("b", lambda journal=journal: probes.Probe(journal)),
-            ),
-        ):
+        make = partial(probes.Probe, journal)
+        with probes.running(runtime, probes.tree(ChildSpec("a", make), ChildSpec("b", make))):
             for number in (1, 2):
                 runtime.tell("a", number)
                 runtime.tell("b", number)

@@ -87,7 +87,12 @@ def test_a_stop_that_takes_too_long_leaves_the_rest_behind_and_names_it(journal:
     runtime = probes.threads(journal)
     runtime.start(probes.tree(child("a", journal), child("b", journal, shutdown_within_s=60.0)))
     assert runtime.wait_ready(probes.PATIENCE_S)
-    runtime.tell("b", lambda actor: (entered.set(), release.wait(probes.PATIENCE_S)))
+
+    def block(actor: Probe) -> None:
+        entered.set()
+        release.wait(probes.PATIENCE_S)
+
+    runtime.tell("b", block)
     assert entered.wait(probes.PATIENCE_S)
     outcome = runtime.stop("enough", 0.1)
     assert outcome.exit == "orderly"
@@ -245,21 +250,29 @@ def test_a_thread_that_cannot_be_started_is_a_failed_start(
 def test_a_host_whose_time_has_failed_gives_up(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    broken = threading.Event()
     runtime = probes.threads(journal)
+    fire_due = runtime.timers.fire_due
 
     def fail(now_ns: int) -> int:
-        raise OSError("no clock")
+        if broken.is_set():
+            raise OSError("no clock")
+        return fire_due(now_ns)
 
     monkeypatch.setattr(runtime.timers, "fire_due", fail)
-    before = set(threading.enumerate())
+    before = threading.enumerate()
     runtime.start(probes.tree(child("a", journal)))
+    assert runtime.wait_ready(probes.PATIENCE_S)
+    mine = [thread for thread in threading.enumerate() if thread not in before]
+    broken.set()
+    runtime.tell("a", lambda actor: actor.after(0, "asks for the time"))
     outcome = runtime.wait(probes.PATIENCE_S)
     assert outcome is not None
     assert outcome.exit == "gave_up"
     assert "no clock" in outcome.reason
-    for thread in set(threading.enumerate()) - before:
+    for thread in mine:
         thread.join(probes.PATIENCE_S)
-        assert not thread.is_alive()
+        assert not thread.is_alive(), "an actor must not outlive the host's time"
 
 
 def test_the_process_is_tuned_on_request() -> None:

@@ -125,8 +125,8 @@ def test_failures_on_top_of_each_other_lose_and_repeat_no_message(
         *names,
     }
     for name in leaves:
-        handled = [entry[3] for entry in journal.of("got") if entry[1] == name]
-        poison = [entry[3] for entry in journal.of("dead") if entry[2] == name]
+        handled = journal.numbers("got", name)
+        poison = journal.numbers("dead", name)
         assert handled == sorted(handled), "in the order they were sent"
         assert sorted([*handled, *poison]) == sent[name], "each exactly once"
 
@@ -182,7 +182,7 @@ def test_a_tree_on_threads_survives_random_kills(seed: int) -> None:
             runtime.tell(name, lambda probe: probe.journal.add("last", probe.name))
         journal.until(lambda: len(journal.of("last")) == len(names))
     for name in names:
-        handled = [entry[3] for entry in journal.of("got") if entry[1] == name]
-        dead = [entry[3] for entry in journal.of("dead") if entry[2] == name]
+        handled = journal.numbers("got", name)
+        dead = journal.numbers("dead", name)
         assert handled == sorted(handled)
         assert sorted([*handled, *dead]) == sent[name]

@@ -196,7 +196,7 @@ def test_a_writer_wakes_the_reader_of_the_moment(journal: Journal) -> None:
 
     class Spy(ThreadsMailbox):
         @property
-        def alarm(self) -> threading.Lock:  # type: ignore[override]
+        def alarm(self) -> threading.Lock:
             idle_when_read.append(self.idle)
             return threading.Lock()
 
