@@ -19,10 +19,13 @@ from core.errors import (
     VenueError,
 )
 
-__all__ = ["NO_CHANGE", "error_from_answer", "error_from_code", "wait_after"]
+__all__ = ["NO_CHANGE", "TOO_MANY_ORDERS", "error_from_answer", "error_from_code", "wait_after"]
 
 NO_CHANGE = frozenset({-4046, -4059, -4171, -5027})
 """Refusals that mean: it already is as you ask. Callers treat them as success."""
+
+TOO_MANY_ORDERS = -1015
+"""The order count of the account is used up; calls that count no orders may still be sent."""
 
 _SECOND_NS = 1_000_000_000
 _MINUTE_NS = 60 * _SECOND_NS
@@ -30,7 +33,7 @@ _MINUTE_NS = 60 * _SECOND_NS
 _UNKNOWN = frozenset({-1000, -1001, -1006, -1007})
 _DUPLICATE_ID = -4116
 _RETRY = frozenset({-1004, -1008, -1016, -1125, -5043})
-_LIMIT = frozenset({-1003, -1015})
+_LIMIT = frozenset({-1003, TOO_MANY_ORDERS})
 _CLOCK = frozenset({-1021, -5028})
 _AUTH = frozenset({-1002, -1022, -1099, -2014, -2015, -2017, -4088, -4109, -4402, -4403})
 _NOT_FOUND = frozenset({-2011, -2013})
@@ -147,7 +150,7 @@ def wait_after(
         return max(int(stated), 1) * _SECOND_NS
     if status == 418:
         return 2 * _MINUTE_NS
-    span_ns = 10 * _SECOND_NS if code == -1015 else _MINUTE_NS
+    span_ns = 10 * _SECOND_NS if code == TOO_MANY_ORDERS else _MINUTE_NS
     return span_ns - now_ns % span_ns
 
 

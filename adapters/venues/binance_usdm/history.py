@@ -10,7 +10,7 @@ from adapters.venues.binance_usdm import parse_account
 from adapters.venues.binance_usdm import parse_orders as parse
 from adapters.venues.binance_usdm.limits import Cost
 from adapters.venues.binance_usdm.wire import Wire
-from core.errors import NotFound
+from core.errors import NotFound, Rejected
 from core.messages import Fill, FundingPaid, Key, OrderUpdated
 
 __all__ = ["History", "OrderIds"]
@@ -65,6 +65,10 @@ class History:
         if order_id:
             found = self._of_order(key, order_id)
         elif from_id:
+            if not (from_id.isascii() and from_id.isdigit()):
+                raise Rejected(
+                    f"not sent: {from_id!r} is no fill id", venue=self._wire.venue, code=-1130
+                )
             found = self._from(key, int(from_id))
         else:
             found = self._since(key, since_ns)

@@ -87,6 +87,7 @@ class Budget:
         self._clock = clock
         self._lock = Lock()
         self._blocked_until_ns = 0
+        self._orders_blocked_until_ns = 0
         self._windows = {
             window.name: window
             for window in (
@@ -110,10 +111,11 @@ class Budget:
         """
         with self._lock:
             now_ns = self._clock()
-            if now_ns < self._blocked_until_ns:
-                raise self._refusal(
-                    "the venue told us to wait", self._blocked_until_ns - now_ns, request_id
-                )
+            until_ns = self._blocked_until_ns
+            if cost.orders_10s or cost.orders_1m:
+                until_ns = max(until_ns, self._orders_blocked_until_ns)
+            if now_ns < until_ns:
+                raise self._refusal("the venue told us to wait", until_ns - now_ns, request_id)
             for window in self._windows.values():
                 window.roll(now_ns)
                 share = 100 if urgent else 100 - self._reserve_percent
@@ -144,6 +146,13 @@ class Budget:
         """Send nothing for `wait_ns`; a longer wait that already runs stays."""
         with self._lock:
             self._blocked_until_ns = max(self._blocked_until_ns, self._clock() + wait_ns)
+
+    def block_orders(self, wait_ns: int) -> None:
+        """Place and amend nothing for `wait_ns`; cancels and reads, which count no orders, go."""
+        with self._lock:
+            self._orders_blocked_until_ns = max(
+                self._orders_blocked_until_ns, self._clock() + wait_ns
+            )
 
     def usage(self) -> tuple[RateUsage, ...]:
         """Return what is used of each limit at this moment."""

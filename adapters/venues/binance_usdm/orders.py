@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
@@ -11,6 +11,7 @@ from adapters.venues.binance_usdm import parse_orders as parse
 from adapters.venues.binance_usdm.errors import NO_CHANGE, error_from_code
 from adapters.venues.binance_usdm.history import OrderIds
 from adapters.venues.binance_usdm.limits import Cost
+from adapters.venues.binance_usdm.parse_account import confirmation
 from adapters.venues.binance_usdm.wire import Wire
 from core.errors import FrameError, NotFound, Rejected, VenueError
 from core.messages import (
@@ -29,6 +30,9 @@ _ORDER = "/fapi/v1/order"
 _ALGO = "/fapi/v1/algoOrder"
 _ONE = Cost()
 _PLACE = Cost(weight=0, orders_10s=1, orders_1m=1)
+
+
+Read = Callable[[bytes], OrderUpdated]
 
 
 class Orders:
@@ -75,12 +79,14 @@ class Orders:
         Errors: `NotFound`, which is no proof that the order never existed.
         """
         if not conditional:
-            return self._plain(key, ("origClientOrderId", client_order_id))
+            return self._plain(
+                key, ("origClientOrderId", client_order_id), self._ours(client_order_id)
+            )
         asked = self._conditional(client_order_id)
         if not asked.child_id:
             return asked.order
         try:
-            child = self._plain(key, ("orderId", asked.child_id))
+            child = self._plain(key, ("orderId", asked.child_id), self._any)
         except NotFound:
             return asked.order
         return parse.merge(asked.order, child)
@@ -98,22 +104,20 @@ class Orders:
                 _ALGO,
                 build.conditional(command, self.hedge_mode),
                 _PLACE,
-                lambda raw: parse.conditional(raw, self._wire.venue),
+                self._our_conditional(command.client_order_id),
                 request_id=command.client_order_id,
                 urgent=command.closing,
             )
             return placed.order
-        acknowledged = self._wire.write(
+        return self._wire.write(
             "POST",
             _ORDER,
             build.plain(command, self.hedge_mode),
             _PLACE,
-            lambda raw: parse.order(raw, self._wire.venue),
+            self._ours(command.client_order_id),
             request_id=command.client_order_id,
             urgent=command.closing,
         )
-        self._ids.learn((acknowledged,))
-        return acknowledged
 
     def place_batch(
         self, orders: Sequence[Approved[PlaceOrder]]
@@ -172,7 +176,7 @@ class Orders:
                 _ORDER,
                 build.amendment(command),
                 _PLACE,
-                lambda raw: parse.order(raw, self._wire.venue),
+                self._ours(command.client_order_id),
                 request_id=command.client_order_id,
             )
         except Rejected as refusal:
@@ -188,9 +192,8 @@ class Orders:
         Errors: `NotFound` when it is filled, cancelled or was never there: ask which.
         """
         if not order.conditional:
-            return self._cancel_plain(
-                order.key, ("origClientOrderId", order.client_order_id), order.client_order_id
-            )
+            name = ("origClientOrderId", order.client_order_id)
+            return self._cancel_plain(order, name, self._ours(order.client_order_id))
         try:
             return self._wire.write(
                 "DELETE",
@@ -205,7 +208,7 @@ class Orders:
             asked = self._conditional(order.client_order_id)
             if not asked.child_id or asked.finished:
                 raise
-        child = self._cancel_plain(order.key, ("orderId", asked.child_id), order.client_order_id)
+        child = self._cancel_plain(order, ("orderId", asked.child_id), self._any)
         return parse.merge(asked.order, child)
 
     def cancel_all(self, orders: CancelAll) -> None:
@@ -219,7 +222,7 @@ class Orders:
         failures: list[VenueError] = []
         for path in paths:
             try:
-                self._wire.write("DELETE", path, _of(orders.key), _ONE, bytes, urgent=True)
+                self._wire.write("DELETE", path, _of(orders.key), _ONE, confirmation, urgent=True)
             except VenueError as error:
                 failures.append(error)
         if failures:
@@ -236,36 +239,49 @@ class Orders:
             urgent=True,
         )
 
-    def _plain(self, key: Key, name: tuple[str, str]) -> OrderUpdated:
-        found = self._wire.read(
-            _ORDER,
-            [*_of(key), name],
-            _ONE,
-            lambda raw: parse.order(raw, self._wire.venue),
-            urgent=True,
-        )
-        self._ids.learn((found,))
-        return found
+    def _plain(self, key: Key, name: tuple[str, str], read: Read) -> OrderUpdated:
+        return self._wire.read(_ORDER, [*_of(key), name], _ONE, read, urgent=True)
 
     def _conditional(self, client_order_id: str) -> parse.Conditional:
         return self._wire.read(
             _ALGO,
             [("clientAlgoId", client_order_id)],
             _ONE,
-            lambda raw: parse.conditional(raw, self._wire.venue),
+            self._our_conditional(client_order_id),
             urgent=True,
         )
 
-    def _cancel_plain(self, key: Key, name: tuple[str, str], request_id: str) -> OrderUpdated:
+    def _cancel_plain(self, order: CancelOrder, name: tuple[str, str], read: Read) -> OrderUpdated:
         return self._wire.write(
             "DELETE",
             _ORDER,
-            [*_of(key), name],
+            [*_of(order.key), name],
             _ONE,
-            lambda raw: parse.order(raw, self._wire.venue),
-            request_id=request_id,
+            read,
+            request_id=order.client_order_id,
             urgent=True,
         )
+
+    def _any(self, raw: bytes) -> OrderUpdated:
+        found = parse.order(raw, self._wire.venue)
+        self._ids.learn((found,))
+        return found
+
+    def _ours(self, client_order_id: str) -> Read:
+        """Read an answer that has to speak of this order: another id is no answer to us."""
+
+        def read(raw: bytes) -> OrderUpdated:
+            return _same(self._any(raw), client_order_id)
+
+        return read
+
+    def _our_conditional(self, client_order_id: str) -> Callable[[bytes], parse.Conditional]:
+        def read(raw: bytes) -> parse.Conditional:
+            found = parse.conditional(raw, self._wire.venue)
+            _same(found.order, client_order_id)
+            return found
+
+        return read
 
     def _batch(
         self, part: Sequence[tuple[int, PlaceOrder, build.Params]]
@@ -285,9 +301,12 @@ class Orders:
         results: list[OrderUpdated | Exception] = []
         for (_, command, _), answer in zip(part, answers, strict=True):
             match answer:
-                case OrderUpdated():
+                case OrderUpdated() if answer.client_order_id == command.client_order_id:
                     self._ids.learn((answer,))
                     results.append(answer)
+                case OrderUpdated():
+                    other = FrameError("the answer speaks of another client order id")
+                    results.append(self._wire.unclear(other, command.client_order_id))
                 case FrameError():
                     results.append(self._wire.unclear(answer, command.client_order_id))
                 case parse.Refusal():
@@ -302,6 +321,12 @@ class Orders:
                         )
                     )
         return results
+
+
+def _same(update: OrderUpdated, client_order_id: str) -> OrderUpdated:
+    if update.client_order_id != client_order_id:
+        raise FrameError("the answer speaks of another client order id")
+    return update
 
 
 def _of(key: Key) -> build.Params:

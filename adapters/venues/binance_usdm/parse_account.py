@@ -19,8 +19,10 @@ from core.ports import AccountState, KeyRights, SymbolSettings
 
 __all__ = [
     "account",
+    "confirmation",
     "funding",
     "key_rights",
+    "leverage_set",
     "listen_key",
     "positions",
     "symbol_settings",
@@ -68,6 +70,10 @@ class _AccountConfig(msgspec.Struct):
     dualSidePosition: bool
 
 
+class _Leverage(msgspec.Struct):
+    leverage: int
+
+
 class _SymbolConfig(msgspec.Struct):
     symbol: str
     marginType: str
@@ -80,6 +86,10 @@ class _Rights(msgspec.Struct):
     enableFutures: bool
 
 
+class _Confirmation(msgspec.Struct):
+    code: Number
+
+
 class _ListenKey(msgspec.Struct):
     listenKey: str
 
@@ -88,8 +98,10 @@ _INCOME = msgspec.json.Decoder(list[_Income])
 _POSITIONS = msgspec.json.Decoder(list[_Position])
 _ACCOUNT = msgspec.json.Decoder(_Account)
 _ACCOUNT_CONFIG = msgspec.json.Decoder(_AccountConfig)
+_LEVERAGE = msgspec.json.Decoder(_Leverage)
 _SYMBOL_CONFIG = msgspec.json.Decoder(list[_SymbolConfig])
 _RIGHTS = msgspec.json.Decoder(_Rights)
+_CONFIRMATION = msgspec.json.Decoder(_Confirmation)
 _LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
 
 
@@ -159,6 +171,13 @@ def account(raw: bytes, config: bytes, venue: str, now_ns: int) -> AccountState:
     )
 
 
+def leverage_set(raw: bytes, leverage: int) -> None:
+    """Check that the venue set what was asked for. Errors: `FrameError` where it did not."""
+    row = decode(_LEVERAGE, raw, "leverage")
+    if row.leverage != leverage:
+        raise FrameError(f"leverage: asked for {leverage}, set {row.leverage}")
+
+
 def symbol_settings(raw: bytes, key: Key) -> SymbolSettings:
     for row in decode(_SYMBOL_CONFIG, raw, "symbolConfig"):
         if row.symbol == key.symbol:
@@ -169,6 +188,12 @@ def symbol_settings(raw: bytes, key: Key) -> SymbolSettings:
 def key_rights(raw: bytes) -> KeyRights:
     row = decode(_RIGHTS, raw, "apiRestrictions")
     return KeyRights(row.enableFutures, row.enableWithdrawals, row.ipRestrict)
+
+
+def confirmation(raw: bytes) -> None:
+    """Read the answer to a change that has no other content. Errors: `FrameError` if it is none."""
+    if decode(_CONFIRMATION, raw, "confirmation").code not in (200, "200"):
+        raise FrameError("confirmation: its code is not 200")
 
 
 def listen_key(raw: bytes) -> str:

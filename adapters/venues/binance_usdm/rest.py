@@ -298,7 +298,13 @@ class BinanceVenue(Venue):
         )
 
     def set_leverage(self, key: Key, leverage: int) -> None:
-        self._configure("/fapi/v1/leverage", [*_of(key), ("leverage", str(leverage))])
+        self._wire.write(
+            "POST",
+            "/fapi/v1/leverage",
+            [*_of(key), ("leverage", str(leverage))],
+            _ONE,
+            lambda raw: parse_account.leverage_set(raw, leverage),
+        )
 
     def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
         return self._orders.place(order)
@@ -331,7 +337,7 @@ class BinanceVenue(Venue):
 
     def _configure(self, path: str, params: build.Params) -> None:
         try:
-            self._wire.write("POST", path, params, _ONE, bytes)
+            self._wire.write("POST", path, params, _ONE, parse_account.confirmation)
         except Rejected as refusal:
             if refusal.code not in NO_CHANGE:
                 raise

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TypeVar
 
 from adapters.http import HttpAnswer, HttpLane, NoAnswer, NotSent
-from adapters.venues.binance_usdm.errors import error_from_answer
+from adapters.venues.binance_usdm.errors import TOO_MANY_ORDERS, error_from_answer
 from adapters.venues.binance_usdm.limits import Budget, Cost
 from adapters.venues.binance_usdm.sign import Params, encode, signed
 from core.errors import FrameError, OutcomeUnknown, RateLimited, RetryLater, Unreachable
@@ -190,5 +190,8 @@ class Wire:
         )
         error.message = f"{method} {path}: {error.message}"
         if isinstance(error, RateLimited):
-            self.budget.block(error.retry_after_ns)
+            if error.code == TOO_MANY_ORDERS:
+                self.budget.block_orders(error.retry_after_ns)
+            else:
+                self.budget.block(error.retry_after_ns)
         return error

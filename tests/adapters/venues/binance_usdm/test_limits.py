@@ -116,6 +116,15 @@ def test_while_the_venue_told_us_to_wait_not_even_urgent_calls_go(
     budget.take(Cost())
 
 
+def test_a_used_up_order_count_leaves_cancels_and_reads_free(budget: Budget, clock: Clock) -> None:
+    budget.block_orders(10 * SECOND_NS)
+    budget.take(Cost())
+    with pytest.raises(RateLimited):
+        budget.take(ORDER, urgent=True)
+    clock.ns += 10 * SECOND_NS
+    budget.take(ORDER)
+
+
 def test_the_venues_own_limits_replace_ours(budget: Budget) -> None:
     budget.configure({"weight_1m": 6000})
     budget.take(Cost(weight=4800))

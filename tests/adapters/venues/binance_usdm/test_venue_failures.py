@@ -12,11 +12,13 @@ from core.errors import (
     NotFound,
     OutcomeUnknown,
     RateLimited,
+    Rejected,
     RetryLater,
     Unreachable,
     VenueError,
 )
 from core.messages import (
+    CancelAll,
     CancelOrder,
     Side,
 )
@@ -113,6 +115,51 @@ def test_after_a_429_nothing_is_sent_until_the_wait_is_over(desk: Desk) -> None:
     with pytest.raises(RateLimited, match="told us to wait"):
         other_lane.cancel(CancelOrder(BTC, "bot1-0001"))
     assert len(desk.requests) == 1
+
+
+def test_after_too_many_orders_cancels_still_go(desk: Desk) -> None:
+    desk.on("POST", "/fapi/v1/order", refused(-1015, "Too many new orders", status=429))
+    desk.on("DELETE", "/fapi/v1/order", ok(changed(samples.ORDER, status="CANCELED")))
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            desk.venue.place(approved(LIMIT))
+    assert desk.venue.cancel(CancelOrder(BTC, "bot1-0001")) is not None
+    assert [request.method for request in desk.requests] == ["POST", "DELETE"]
+
+
+def test_an_answer_about_another_order_is_no_answer(desk: Desk) -> None:
+    desk.on("POST", "/fapi/v1/order", ok(changed(samples.ORDER, clientOrderId="somebody-else")))
+    desk.on("POST", "/fapi/v1/algoOrder", ok(changed(samples.ALGO, clientAlgoId="at-random")))
+    desk.on("GET", "/fapi/v1/order", ok(changed(samples.ORDER, clientOrderId="somebody-else")))
+    for order in (LIMIT, STOP):
+        with pytest.raises(OutcomeUnknown, match="another client order id"):
+            desk.venue.place(approved(order))
+    with pytest.raises(RetryLater, match="another client order id"):
+        desk.venue.order(BTC, "bot1-0001")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"code":-1,"msg":"?"}', b"{}"])
+def test_a_change_without_a_confirmation_is_of_unknown_outcome(desk: Desk, body: bytes) -> None:
+    for path in ("allOpenOrders", "algoOpenOrders"):
+        desk.on("DELETE", f"/fapi/v1/{path}", Reply(body=body))
+    desk.on("POST", "/fapi/v1/positionSide/dual", Reply(body=body))
+    with pytest.raises(OutcomeUnknown):
+        desk.venue.cancel_all(CancelAll(BTC, conditional_too=True))
+    with pytest.raises(OutcomeUnknown):
+        desk.venue.set_hedge_mode(True)
+    assert not desk.venue.hedge_mode
+
+
+def test_a_leverage_other_than_asked_for_is_not_taken_as_done(desk: Desk) -> None:
+    desk.on("POST", "/fapi/v1/leverage", ok({"leverage": 5, "symbol": "BTCUSDT"}))
+    with pytest.raises(OutcomeUnknown, match="asked for 3, set 5"):
+        desk.venue.set_leverage(BTC, 3)
+
+
+def test_a_fill_id_that_is_none_is_refused_before_any_request(desk: Desk) -> None:
+    with pytest.raises(Rejected):
+        desk.venue.fills(BTC, from_id="x-1")
+    assert desk.requests == []
 
 
 def test_lanes_share_one_budget_steered_by_the_venues_headers(desk: Desk) -> None:
