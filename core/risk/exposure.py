@@ -48,7 +48,8 @@ class Exposure:
 
     A symbol's owner reports its whole state, which replaces what was known of it. Orders that
     were approved and that the owner has not mentioned yet stay reserved in full. An approved
-    amendment reserves the larger of before and after, until a report shows it or the order ended.
+    amendment reserves the larger of before and after, until a report shows it or the order ended;
+    who asks for the next has seen the last one settle, and owners report to risk before they show.
     """
 
     def __init__(self) -> None:

@@ -145,6 +145,11 @@ class House(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(live))
         order = self.orders[name]
         command = order.command
+        # Who amends has seen the last amendment settle, and risk was told of that before.
+        while self.to_risk[command.key]:
+            self.risk_hears_a_report(command.key)
+        if order.amendments:
+            return
         wish = AmendOrder(
             command.key,
             name,
