@@ -51,7 +51,7 @@ class _LeanAdapter(HTTPAdapter):
         self._closed = False
         self._heads: dict[int, bytes] = {}
 
-    def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:  # type: ignore[override]
+    def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:
         """Send and read the whole answer. Errors: `NotSent`, `NoAnswer`."""
         connection = self._take()
         answer = connection.request(self._bytes(request))
