@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from functools import cache, partial
@@ -70,8 +69,7 @@ class _Host:
         self.config = config
         self.display = display
         self.log = log
-        self.stop_wanted = threading.Event()
-        self.stop_reason = "stopped by an operator"
+        self.stop_reason = ""
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
             on_log=self._runtime_says,
@@ -87,9 +85,9 @@ class _Host:
 
         config = self.config
         state = Path(config.paths.state)
-        self._write_down(HostStarted(config.mode, config.host_name, _version()))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
+        self._write_down(HostStarted(config.mode, config.host_name, _version()))
         spec = tree(config, self._parts(state))
         self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
         self.runtime.start(spec)
@@ -111,7 +109,7 @@ class _Host:
         from actors.messages import CloseForShutdown
 
         deadline = None if for_s is None else time.monotonic() + for_s
-        while not self.stop_wanted.is_set():
+        while not self.stop_reason:
             outcome = self.runtime.wait(_POLL_S)
             if outcome is not None:
                 return outcome
@@ -126,8 +124,8 @@ class _Host:
         return outcome or self.runtime.stop(self.stop_reason, _STOP_WITHIN_S)
 
     def _signalled(self, number: int, frame: object) -> None:
-        self.stop_reason = f"stopped by {signal.Signals(number).name}"
-        self.stop_wanted.set()
+        # Takes no lock: a second signal interrupts this very line, and a lock would never open.
+        self.stop_reason = self.stop_reason or f"stopped by {signal.Signals(number).name}"
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""

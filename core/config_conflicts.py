@@ -27,6 +27,7 @@ def conflicts(config: Config) -> list[ConfigError]:
         *_bots(config),
         *_caps(config),
         *_pauses(config),
+        *_restarts(config),
     ]
 
 
@@ -208,6 +209,22 @@ def _pauses(config: Config) -> Iterator[ConfigError]:
     for (first, least), (last, most) in pairs:
         if least > most:
             yield ConfigError(f"{most} is under {first} {least}", last, f"write at least {least}")
+
+
+def _restarts(config: Config) -> Iterator[ConfigError]:
+    """Refuse back-offs so long that the window forgets them: no part would ever give up."""
+    rules = config.supervision
+    least_s, wait_ms = 0.0, float(rules.backoff_initial_ms)
+    for _ in range(rules.max_restarts):
+        least_s += min(wait_ms, rules.backoff_max_ms) / 1000 * (1 - rules.jitter)
+        wait_ms = min(wait_ms * 2, rules.backoff_max_ms)
+    if least_s >= rules.window_s:
+        yield ConfigError(
+            f"{rules.max_restarts} restarts take {least_s:.0f} s or more with their back-offs, so "
+            f"that many never fall into {rules.window_s:g} s and no part would ever give up",
+            "supervision.max_restarts",
+            "write fewer, a longer window_s or a shorter backoff_max_ms",
+        )
 
 
 def _money(value: Decimal) -> str:

@@ -1,0 +1,308 @@
+"""A folder in which the program runs as people run it, and how to look into it from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from adapters.operations_socket import HostSilent, ask
+
+T = TypeVar("T")
+Row = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+RUN = (sys.executable, str(ROOT / "run.py"))
+DATA = ROOT.parent / "shared" / "data"
+OPENING = {("buy", "long"), ("sell", "short")}
+_POLL_S = 0.05
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(what: str, look: Callable[[], T], within_s: float = 20.0) -> T:
+    """Return what `look` finds once it finds something."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {within_s:.0f} s")
+        time.sleep(_POLL_S)
+
+
+class Process:
+    """A started program; what it prints is read as it comes, so that its pipes never fill."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path, environment: Row) -> None:
+        self.popen = subprocess.Popen(
+            [*RUN, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in ((self.popen.stdout, self.lines), (self.popen.stderr, self.errors))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, pipe: Iterable[str], lines: list[str]) -> None:
+        lines.extend(line.rstrip("\n") for line in iter(pipe.readline, ""))  # type: ignore[attr-defined]
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def shown(self) -> str:
+        return "\n".join([*self.lines, *self.errors])
+
+    def end(self, within_s: float = 30.0) -> int:
+        """Wait for the end and return the exit code."""
+        code = self.popen.wait(within_s)
+        for reader in self._readers:
+            reader.join(5)
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, within_s: float = 10.0) -> int:
+        """Send a signal; the exit code, which must come within ten seconds."""
+        self.popen.send_signal(number)
+        return self.end(within_s)
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.end()
+
+
+class Site:
+    """State, logs and configuration in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        self.started: list[Process] = []
+        self.configure()
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def configure(self, *changes: Mapping[str, Any]) -> None:
+        """Write the shipped configuration, one tightly spaced bot, with changes."""
+        values = tomllib.loads((ROOT / "config.toml").read_text())
+        values["bots"][0] |= {
+            "symbols": ["BTCUSDT"], "levels": 3, "spacing_bps": 3, "take_profit_bps": 4,
+            "recentre_bps": 6, "retry_after_ms": 200,
+        }  # fmt: skip
+        values["supervision"] |= {
+            "max_restarts": 20,
+            "backoff_initial_ms": 50,
+            "backoff_max_ms": 2000,
+        }
+        values["console"]["refresh_ms"] = 250
+        for change in changes:
+            for table, rows in change.items():
+                if table == "bots":
+                    values["bots"][0] |= rows
+                elif isinstance(rows, Mapping):
+                    _merge(values[table], rows)
+                else:
+                    values[table] = rows
+        self.config.write_text(toml(values))
+
+    def start(self, *arguments: str) -> Process:
+        return self.run("--config", str(self.config), *arguments)
+
+    def run(self, *arguments: str) -> Process:
+        process = Process(arguments, self.folder, self.environment)
+        self.started.append(process)
+        return process
+
+    def done(self, *command: str) -> tuple[int, str, str]:
+        """Run a command to its end; return exit code, stdout and stderr."""
+        process = self.run(*command)
+        code = process.end()
+        return code, "\n".join(process.lines), "\n".join(process.errors)
+
+    def books(self) -> Row:
+        return self._ledger()
+
+    def truth(self) -> Row:
+        return self._ledger("--exchange")
+
+    def _ledger(self, *options: str) -> Row:
+        code, out, errors = self.done("ledger", "--json", *options, "--config", str(self.config))
+        assert code == 0, errors
+        found: Row = json.loads(out)
+        return found
+
+    def status(self) -> Row | None:
+        """Ask the running host through its socket; None where none answers."""
+        with contextlib.suppress(HostSilent):
+            return ask(self.state, {"command": "status"}, 3.0)
+        return None
+
+    def wait_status(
+        self, what: str, wanted: Callable[[Row], object], within_s: float = 20.0
+    ) -> Row:
+        def look() -> Row | None:
+            status = self.status()
+            if status is None and all(one.popen.poll() is not None for one in self.started):
+                raise AssertionError(f"{what}: the host has ended")
+            return status if status and "state" in status and wanted(status) else None
+
+        try:
+            return wait_for(what, look, within_s)
+        except AssertionError as error:
+            said = self.started[-1].shown[-3000:] if self.started else ""
+            raise AssertionError(f"{error}; status: {self.status()}\n{said}") from None
+
+    def wait_fills(self, more_than: int = 0, within_s: float = 20.0) -> Row:
+        return self.wait_status(
+            f"more than {more_than} fills", lambda status: status["fills"] > more_than, within_s
+        )
+
+    def exchange(self) -> Row:
+        """Return the exchange's discovery file, empty where there is none."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            found: Row = json.loads((self.state / "exchange/binance/exchange.json").read_text())
+            return found
+        return {}
+
+    def control(self, path: str, body: object = None, rest: str = "") -> Row:
+        """Ask the exchange's control endpoint; with a body, POST it."""
+        data = None if body is None else json.dumps(body).encode()
+        url = f"{rest or self.exchange()['rest']}/_exchange/{path}"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(urllib.request.Request(url, data), timeout=5) as answer:
+            found: Row = json.loads(answer.read())
+            return found
+
+    def log(self) -> str:
+        return (self.folder / "logs" / "bulkhead.log").read_text()
+
+    def tear_down(self) -> None:
+        """End whatever still runs of what was started here."""
+        for process in self.started:
+            if process.popen.poll() is None:
+                process.kill()
+        pid = self.exchange().get("pid")
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def check_in_order(site: Site, code: int, process: Process) -> Row:
+    """Assert what holds after every orderly stop; return the exchange's truth."""
+    assert code == 0, process.shown[-3000:]
+    assert "Traceback" not in process.shown
+    books, truth = site.books(), site.truth()
+    check_equal(books, truth)
+    check_no_duplicates(truth)
+    check_entries_gone(truth)
+    check_protected(truth)
+    return truth
+
+
+def check_equal(books: Row, truth: Row) -> None:
+    """Compare part by part: a difference of a whole ledger is unreadable."""
+    for part in ("positions", "balances"):
+        assert books[part] == truth[part], part
+    for part, name in (("orders", "client_order_id"), ("fills", "fill_id")):
+        ours, theirs = ({row[name]: row for row in side[part]} for side in (books, truth))
+        assert ours == theirs, part
+    assert books == truth, "same rows in another order"
+
+
+def check_no_duplicates(truth: Row) -> None:
+    for part, name in (("orders", "client_order_id"), ("fills", "fill_id")):
+        twice = [key for key, n in Counter(row[name] for row in truth[part]).items() if n > 1]
+        assert not twice, f"{part} there twice"
+
+
+def live(truth: Row) -> list[Row]:
+    return [row for row in truth["orders"] if row["status"] in ("new", "partially_filled")]
+
+
+def check_entries_gone(truth: Row) -> None:
+    left = [row for row in live(truth) if (row["side"], row["position_side"]) in OPENING]
+    assert not left, "entries still at the venue"
+
+
+def check_protected(truth: Row) -> None:
+    """Each open side has one stop of its own size, each closed one none."""
+    held = {
+        (row["symbol"], row["position_side"]): row["quantity"].lstrip("-")
+        for row in truth["positions"]
+        if row["quantity"] != "0"
+    }
+    stops = [row for row in live(truth) if row["type"] == "stop_market"]
+    found = {(row["symbol"], row["position_side"]): row["quantity"] for row in stops}
+    assert found == held, "stops at the venue do not cover the positions"
+    assert len(stops) == len(found), "two stops for one side"
+
+
+def toml(values: Mapping[str, Any]) -> str:
+    """Write a configuration: scalars first, then tables."""
+    plain = {name: value for name, value in values.items() if not _is_table(value)}
+    lines = [f"{name} = {_scalar(value)}" for name, value in plain.items()]
+    lines += _tables(values, "")
+    return "\n".join(lines) + "\n"
+
+
+def _tables(values: Mapping[str, Any], prefix: str) -> list[str]:
+    lines = []
+    for name, value in values.items():
+        if not _is_table(value):
+            continue
+        rows = value if isinstance(value, list) else [value]
+        head = f"[[{prefix}{name}]]" if isinstance(value, list) else f"[{prefix}{name}]"
+        for row in rows:
+            lines.append(head)
+            lines += [f"{key} = {_scalar(v)}" for key, v in row.items() if not _is_table(v)]
+            lines += _tables(row, f"{prefix}{name}.")
+    return lines
+
+
+def _is_table(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], Mapping)
+    return isinstance(value, Mapping)
+
+
+def _scalar(value: object) -> str:
+    return json.dumps(value)
+
+
+def _merge(into: Row, change: Mapping[str, Any]) -> None:
+    for name, value in change.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
