@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from actors import names
 from actors.messages import AccountRead, AccountReport, ReadAccount, ReadFailed, Tick, Write
-from actors.runtime import Actor
+from actors.runtime import Actor, Timer
 from core.messages import (
     BalanceUpdated,
     Fill,
@@ -40,12 +40,14 @@ class AccountActor(Actor):
         self.refresh_ns = refresh_ns
         self.log = log
         self.wallets: dict[str, Decimal] = {}
+        self.stated_ns: dict[str, int] = {}
+        self.retry: Timer | None = None
         self.opened = False
         self.foreign: set[str] = set()
 
     def starting(self) -> None:
         self.waiting("reading the account")
-        self._read(self.hedge_mode)
+        self._read()
         self.every(self.refresh_ns, Tick("refresh"))
 
     def handle(self, message: object) -> None:
@@ -56,10 +58,8 @@ class AccountActor(Actor):
                 self._balance(message)
             case Tick("journalled"):
                 self.ready()
-            case Tick("refresh") | StreamConnected():
-                self._read(None)
-            case Tick("again"):
-                self._read(self.hedge_mode)
+            case Tick("refresh") | Tick("again") | StreamConnected():
+                self._read()
             case ReadFailed():
                 self._failed(message)
             case OrderUpdated() | Fill() | PositionReported() | FundingPaid():
@@ -67,7 +67,9 @@ class AccountActor(Actor):
             case StreamLost():
                 pass
 
-    def _read(self, hedge_mode: bool | None) -> None:
+    def _read(self) -> None:
+        # The position mode is brought about once, before anything of the account counts.
+        hedge_mode = None if self.opened else self.hedge_mode
         self.tell(names.reads_lane(self.venue_name), ReadAccount(hedge_mode, self.name))
 
     def _opened(self, read: AccountRead) -> None:
@@ -85,6 +87,9 @@ class AccountActor(Actor):
         self.tell(names.JOURNAL, Write((record,), then=((self.name, Tick("journalled")),)))
 
     def _balance(self, balance: BalanceUpdated) -> None:
+        if balance.event_ns < self.stated_ns.get(balance.asset, 0):
+            return  # a slow answer, overtaken by the stream
+        self.stated_ns[balance.asset] = balance.event_ns
         if self.wallets.get(balance.asset) == balance.wallet:
             return
         self.wallets[balance.asset] = balance.wallet
@@ -97,7 +102,9 @@ class AccountActor(Actor):
         self.log("warning", self.name, f"reading the account: {failed.error}")
         if not self.opened:
             self.waiting(f"reading the account: {failed.error.message}")
-            self.after(_RETRY_NS, Tick("again"))
+            if self.retry is not None:
+                self.retry.cancel()
+            self.retry = self.after(_RETRY_NS, Tick("again"))
 
     def _foreign(self, event: OrderUpdated | Fill | PositionReported | FundingPaid) -> None:
         symbol = event.key.symbol

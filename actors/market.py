@@ -16,7 +16,7 @@ from actors.messages import (
     Watch,
 )
 from actors.runtime import Actor
-from core.errors import BookError
+from core.errors import BookError, Rejected
 from core.market import Book
 from core.messages import (
     Bar,
@@ -33,6 +33,7 @@ from core.messages import (
 from core.ports import Log
 
 _RETRY_NS = 1_000_000_000
+_REFUSED_RETRY_NS = 30_000_000_000
 _LEVELS_SHOWN = 20
 _SAME_PRICE_NS = 1_000_000_000
 
@@ -73,6 +74,7 @@ class MarketActor(Actor):
         self.mark: MarkPrice | None = None
         self.book = Book(key)
         self.reading_book = False
+        self.book_asked_ns = -_RETRY_NS
         self.heard_ns = 0
         self.prices_told_ns = 0
         self.paused = ""
@@ -101,11 +103,15 @@ class MarketActor(Actor):
                 self._judge_age()
             case Tick("book") | StreamConnected():
                 self._read_book()
+            case Tick("ask for the book"):
+                self._ask_for_book()
             case ReadFailed():
                 self.reading_book = False
-                self.after(_RETRY_NS, Tick("book"))
+                refused = isinstance(message.error, Rejected)
+                self.after(_REFUSED_RETRY_NS if refused else _RETRY_NS, Tick("book"))
             case StreamLost():
                 self.book.reset()
+                self.quote = self.mark = None
                 self._pause(f"market stream lost: {message.reason}")
 
     def _quote(self, quote: Quote) -> None:
@@ -124,6 +130,8 @@ class MarketActor(Actor):
             self._resume_if_whole()
 
     def _mark(self, mark: MarkPrice) -> None:
+        if self.mark is not None and mark.event_ns < self.mark.event_ns:
+            return
         self.mark = mark
         self.heard_ns = self.monotonic_ns()
         self.tell_latest(names.RISK, self.key, mark)
@@ -156,10 +164,20 @@ class MarketActor(Actor):
             self._resume_if_whole()
 
     def _read_book(self) -> None:
-        if self.settings.depth and not self.reading_book:
-            self.reading_book = True
-            request = ReadBook(self.key, self.settings.depth, self.name)
-            self.tell(names.reads_lane(self.key.venue), request)
+        if not self.settings.depth or self.reading_book:
+            return
+        self.reading_book = True
+        now_ns = self.monotonic_ns()
+        pause_ns = self.book_asked_ns + _RETRY_NS - now_ns
+        if pause_ns > 0:  # snapshots that never fit must not use up the rate limit
+            self.after(pause_ns, Tick("ask for the book"))
+        else:
+            self._ask_for_book()
+
+    def _ask_for_book(self) -> None:
+        self.book_asked_ns = self.monotonic_ns()
+        request = ReadBook(self.key, self.settings.depth, self.name)
+        self.tell(names.reads_lane(self.key.venue), request)
 
     def _watch(self, watch: Watch) -> None:
         for kind in watch.kinds:

@@ -68,14 +68,22 @@ class RiskActor(Actor):
         self.unreported = set(keys)
         self.refusals: Counter[str] = Counter()
         self.closing = False
+        self.why = ""
         self.unclosed: set[Key] = set()
         self.left: dict[Key, tuple[str, ...]] = {}
+        self.stopped = False
+        self.paused_since: dict[Key, int] = {}
+        self.told_to_end: dict[Key, int] = {}
         self.logged: dict[tuple[Key, str], int] = {}
 
     def starting(self) -> None:
         before = self.last_halt()
         # Only a latched halt outlives a start; its epoch goes on so that no old approval passes.
-        self.risk.halt = before if before.latched else Halt(epoch=before.epoch + 1)
+        if before.latched:
+            self.risk.halt = before
+        else:
+            self.risk.halt = Halt(epoch=before.epoch + 1)
+            self._write_halt()
         self._judge_pauses()
         self._tell_halt()
         self.every(_REPORT_NS, Tick("report"))
@@ -116,11 +124,12 @@ class RiskActor(Actor):
                 self._close(message)
             case EntriesCancelled():
                 self._closed(message)
-            case Tick("closing"):
+            case Tick("closing") if not self.stopped:
                 self.left |= dict.fromkeys(self.unclosed, ("no answer in time",))
                 self.unclosed.clear()
                 self._finish_closing()
             case Tick("report"):
+                self._end_entries()
                 self._report()
 
     def _propose(self, proposal: Propose) -> None:
@@ -171,10 +180,12 @@ class RiskActor(Actor):
     def _pause(self, pause: Pause) -> None:
         if pause.source.startswith("child:position:") and pause.key:
             self.unreported.add(pause.key)
+        before = self.pauses.get(pause.source)
         self.pauses[pause.source] = pause
         self._judge_pauses()
         where = pause.key.symbol if pause.key else ""
-        self.log("warning", self.name, f"paused: {pause.reason}", symbol=where)
+        if before is None:
+            self.log("warning", self.name, f"paused: {pause.reason}", symbol=where)
 
     def _resume(self, source: str) -> None:
         pause = self.pauses.pop(source, None)
@@ -191,6 +202,27 @@ class RiskActor(Actor):
                     paused[key] = pause.reason
         self.risk.paused = paused
 
+    def _end_entries(self) -> None:
+        """Have entries cancelled where nothing may be opened: in a halt at once, else in a while.
+
+        A short pause leaves them: most are over before the venue would have answered. Positions
+        that have not compared with the venue yet do so first. Said again while it lasts.
+        """
+        now_ns = self.monotonic_ns()
+        halted = self.risk.halt.level is not Level.RUNNING
+        patience_ns = self.risk.stale_after_ns
+        for key in self.keys:
+            paused = key in self.risk.paused and key not in self.unreported
+            if not paused:
+                self.paused_since.pop(key, None)
+            since_ns = self.paused_since.setdefault(key, now_ns) if paused else now_ns
+            if not halted and now_ns - since_ns < patience_ns:
+                self.told_to_end.pop(key, None)
+                continue
+            if now_ns - self.told_to_end.get(key, -patience_ns) >= patience_ns:
+                self.told_to_end[key] = now_ns
+                self.tell(names.position(key), CancelEntries())
+
     # The halt
 
     def _tighten(self, level: Level, reason: str, by: str, *, latched: bool = False) -> None:
@@ -203,9 +235,13 @@ class RiskActor(Actor):
         self._tell_halt()
         level = "info" if halt.level is Level.RUNNING else "error"
         self.log(level, self.name, f"trading is {halt.level.value}: {halt.reason} ({halt.by})")
-        record = Record(HaltChanged.of(halt), self.now_ns(), actor=self.name)
-        self.tell(names.JOURNAL, Write((record,)))
+        self._write_halt()
+        self._end_entries()
         self._report()
+
+    def _write_halt(self) -> None:
+        record = Record(HaltChanged.of(self.risk.halt), self.now_ns(), actor=self.name)
+        self.tell(names.JOURNAL, Write((record,)))
 
     def _tell_halt(self) -> None:
         for lane in self.lanes:
@@ -217,6 +253,7 @@ class RiskActor(Actor):
         if self.closing:
             return
         self.closing = True
+        self.why = order.reason
         self._tighten(Level.REDUCE_ONLY, order.reason, "shutdown")
         self.unclosed = set(self.keys)
         for key in self.keys:
@@ -231,14 +268,15 @@ class RiskActor(Actor):
         self._finish_closing()
 
     def _finish_closing(self) -> None:
-        if self.unclosed:
+        if self.unclosed or self.stopped:
             return
+        self.stopped = True
         if self.left:
             text = "; ".join(f"{key}: {', '.join(ids)}" for key, ids in self.left.items())
             self.log("error", self.name, f"entries that may still be open at the venue: {text}")
         else:
             self.log("info", self.name, "entries cancelled, positions stay protected")
-        self.stop_host(self.risk.halt.reason)
+        self.stop_host(self.why)
 
     def _report(self) -> None:
         limits = self.risk.limits

@@ -55,8 +55,9 @@ class StrategyActor(Actor):
 
     def starting(self) -> None:
         self.position = names.position(self.key)
-        self.waiting("waiting for the position")
+        # Ready at once: a symbol that has to wait for its venue holds up no other.
         self.tell(self.position, WatchPosition(self.name, self.bot))
+        self.ready()
 
     def handle(self, message: object) -> None:
         match message:
@@ -75,7 +76,6 @@ class StrategyActor(Actor):
         self.state = hedge_grid.start(self.settings, self.host, self.bot, watched.next_sequence)
         self._decide(Listed(watched.instrument))
         self.tell(names.market(self.key), Watch(self.name, frozenset(("prices",))))
-        self.ready()
 
     def _decide(self, event: Event) -> None:
         if self.state is None:

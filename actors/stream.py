@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from actors import names
-from actors.messages import LaneReport, Tick
+from actors.messages import LaneReport, Pause, Resume, Tick
 from actors.runtime import Actor
 from core.messages import (
     BalanceUpdated,
@@ -69,6 +69,7 @@ class StreamActor(Actor):
         self.silence_ns = silence_ns
         self.log = log
         self.streams: Sequence[Stream] = ()
+        self.down = False
         self.connected: set[str] = set()
         self.failures = 0
         self.epoch = 0
@@ -139,6 +140,9 @@ class StreamActor(Actor):
         if len(self.connected) < len(self.streams):
             return
         self.failures = 0
+        if self.down:
+            self.down = False
+            self.tell_control(names.RISK, Resume(self.name))
         self.log("info", self.name, f"connected to {self.url}")
         self._tell_all(event)
         self.ready()
@@ -152,6 +156,10 @@ class StreamActor(Actor):
         text = f"{stream}: {reason}; connecting again in {pause_ns / 1e9:.1f} s"
         self.log("warning", self.name, text)
         self.waiting(f"connecting to {self.url}: {reason}")
+        if not self.down:
+            # Risk keeps this pause whoever of the listeners starts anew meanwhile.
+            self.down = True
+            self.tell_control(names.RISK, Pause(self.name, text, self.venue_name))
         if self.connected:
             self._tell_all(StreamLost(self.venue_name, stream, reason))
         self.connected.clear()

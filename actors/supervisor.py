@@ -25,13 +25,15 @@ from actors.timesync import ClockSettings, TimesyncActor
 from core.config import Bot, Config
 from core.evidence import ProofRule
 from core.messages import Key
-from core.ports import Display, ExchangeProcess, Journal, Log, Records, Venue
+from core.ports import Display, EventSink, ExchangeProcess, Journal, Log, Records, Stream, Venue
 from core.records import HaltChanged
 from core.risk.halt import Halt
 from core.strategies.hedge_grid import GridSettings
 
 _NS_S = 1_000_000_000
 _NS_MS = 1_000_000
+_REPLAY_S = 60.0
+"""How long a position may take to rebuild itself from a long journal."""
 
 
 @frozen
@@ -193,6 +195,7 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
                 names.position(key),
                 lambda: PositionActor(key, position, parts.records, parts.log),
                 waits=True,
+                busy_s=_REPLAY_S,
             ),
             _child(
                 config,
@@ -259,6 +262,7 @@ def _stream(
     silence_ns: int | None,
 ) -> ChildSpec:
     streams = venue.market_streams(keys) if what == "market" else venue.account_streams(keys)
+    streams = _one_set(streams)
     return _child(
         config,
         names.stream(venue.name, what),
@@ -267,6 +271,19 @@ def _stream(
         ),
         waits=True,
     )
+
+
+def _one_set(open_streams: OpenStreams) -> OpenStreams:
+    """Close what an incarnation that crashed left open before the next one opens its own."""
+    held: list[Stream] = []
+
+    def open_anew(sink: EventSink) -> Sequence[Stream]:
+        for stream in held:
+            stream.close()
+        held[:] = open_streams(sink)
+        return tuple(held)
+
+    return open_anew
 
 
 def _call_s(config: Config) -> float:

@@ -8,13 +8,14 @@ from attrs import frozen
 
 from actors import names
 from actors.messages import ClockTold, Pause, Resume, SampleClock, Tick
-from actors.runtime import Actor
+from actors.runtime import Actor, Timer
 from core.errors import VenueError
 from core.ports import ClockSample, Log, Venue
 
 _FIRST_RETRY_NS = 500_000_000
 _LONGEST_RETRY_NS = 30_000_000_000
 _ROUND_TRIPS = 5
+_YOUNG_NS = 1_000_000_000
 
 
 @frozen(slots=True)
@@ -49,6 +50,8 @@ class TimesyncActor(Actor):
         self.sample: ClockSample | None = None
         self.failures = 0
         self.usable = False
+        self.retry: Timer | None = None
+        self.sampled_ns = 0
 
     def starting(self) -> None:
         self.venue = self.make_venue()
@@ -64,15 +67,26 @@ class TimesyncActor(Actor):
             case Tick("age"):
                 self._judge_age()
             case SampleClock():
-                if self.sample and message.reply_to:
-                    self._tell(message.reply_to)
-                else:
-                    self._sample()
+                self._wanted(message.reply_to)
 
     def stopping(self) -> None:
         self.venue.close()
 
+    def _wanted(self, reply_to: str) -> None:
+        """Answer a lane that begins; sample for one whose timestamp was refused."""
+        if reply_to:
+            if self.sample is not None:
+                self._tell(reply_to)
+        elif self.sample is None or self.monotonic_ns() - self.sampled_ns > _YOUNG_NS:
+            self._sample()
+
+    def _sample_again(self, pause_ns: int) -> None:
+        if self.retry is not None:
+            self.retry.cancel()
+        self.retry = self.after(pause_ns, Tick("retry"))
+
     def _sample(self) -> None:
+        self.sampled_ns = self.monotonic_ns()
         try:
             trips = [self.venue.sample_clock() for _ in range(_ROUND_TRIPS)]
         except VenueError as error:
@@ -90,7 +104,7 @@ class TimesyncActor(Actor):
                 f"clock moved by {drift_ns // 1_000_000} ms against {self.venue.name} "
                 f"(venues.{self.venue.name}.max_clock_drift_ms); sampling again",
             )
-            self.after(_FIRST_RETRY_NS, Tick("retry"))
+            self._sample_again(_FIRST_RETRY_NS)
         self._use(not drifted, f"clock of {self.venue.name} drifted by {drift_ns // 1_000_000} ms")
         self.ready()
 
@@ -102,7 +116,7 @@ class TimesyncActor(Actor):
         self.log("warning", self.name, f"{text}; again in {pause_ns / 1e9:.1f} s")
         if self.sample is None:
             self.waiting(f"connecting: {text}")
-        self.after(pause_ns, Tick("retry"))
+        self._sample_again(pause_ns)
 
     def _judge_age(self) -> None:
         if self.sample is None:
