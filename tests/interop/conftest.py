@@ -216,16 +216,23 @@ class Frames:
 
 
 @pytest.fixture
-def frames(exchange: LocalExchange) -> Iterator[Callable[[str], Frames]]:
+def connect() -> Iterator[Callable[[LocalExchange, str], Frames]]:
     opened: list[Frames] = []
 
-    def connect(path: str) -> Frames:
+    def open_one(exchange: LocalExchange, path: str) -> Frames:
         opened.append(Frames(exchange.ws + path))
         return opened[-1]
 
-    yield connect
+    yield open_one
     for one in opened:
         one.socket.close()
+
+
+@pytest.fixture
+def frames(
+    exchange: LocalExchange, connect: Callable[[LocalExchange, str], Frames]
+) -> Callable[[str], Frames]:
+    return lambda path: connect(exchange, path)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -224,14 +225,53 @@ def test_a_recorded_session_is_played_with_its_own_book(
 
 
 @recorded
-def test_recorded_bars_are_played_after_their_own_past(start_exchange: Callable[..., Any]) -> None:
+def test_a_funding_settlement_is_booked_once_and_told(
+    start_exchange: Callable[..., Any], connect: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    """The session ends where the venue settled, at midnight: 100 s of market, 40 times as fast."""
+    path = DATA / "hftbacktest" / "usdm" / "btcusdt_20230404.dat.gz"
+    exchange = start_exchange("--market", str(path), "--speed", "40")
+    client = exchange.client()
+    wait_for(lambda: client.public("/fapi/v1/premiumIndex", **BTC).status == 200)
+    key = client.keyed("POST", "/fapi/v1/listenKey").body["listenKey"]
+    socket = connect(exchange, f"/private/ws/{key}")
+    assert market(client, "BUY", "0.100").status == 200
+    wallet = Decimal(ledger(exchange)["balances"]["binance"]["USDT"]["wallet"])
+    told = socket.until(
+        lambda row: row["e"] == "ACCOUNT_UPDATE" and row["a"]["m"] == "FUNDING_FEE", 20
+    )[-1]
+    (row,) = client.signed("GET", "/fapi/v1/income", incomeType="FUNDING_FEE").body
+    paid = Decimal(row["income"])
+    rate = Decimal("0.00002754")
+    assert Decimal("-0.1") * 29_000 * rate < paid < Decimal("-0.1") * 27_000 * rate
+    assert told["a"]["P"] == []
+    assert Decimal(told["a"]["B"][0]["wb"]) == wallet + paid
+    assert ledger(exchange)["balances"]["binance"]["USDT"]["wallet"] == f"{wallet + paid:f}".rstrip(
+        "0"
+    )
+    (settled,) = client.public("/fapi/v1/fundingRate", **BTC).body
+    assert settled["fundingTime"] == row["time"] and 0 < float(settled["fundingRate"]) < 0.001
+    exchange.kill()
+    again = start_exchange("--market", str(path), "--speed", "40", state=exchange.state)
+    rows = again.client().signed("GET", "/fapi/v1/income", incomeType="FUNDING_FEE").body
+    assert rows == [row]
+
+
+@recorded
+def test_recorded_bars_are_played_after_their_own_past(
+    start_exchange: Callable[..., Any], connect: Callable[..., Any]
+) -> None:
     path = DATA / "owlacar-isda" / "binance-um-klines" / "LTCUSDT-1m-2026-02.csv.gz"
-    client = start_exchange("--market", str(path)).client()
+    exchange = start_exchange("--market", str(path), "--speed", "5")
+    client = exchange.client()
     rows = client.public("/fapi/v1/klines", symbol="LTCUSDT", interval="1m", limit=1_500).body
     assert len(rows) == 1_500
     assert all(50 < float(row[4]) < 70 for row in rows)
     ticker = client.public("/fapi/v1/ticker/bookTicker", symbol="LTCUSDT").body
     assert float(ticker["bidPrice"]) < float(ticker["askPrice"])
+    socket = connect(exchange, "/public/ws/ltcusdt@depth@100ms")
+    first, second = socket.next(), socket.next()
+    assert second["pu"] == first["u"] and second["b"] and second["a"]
     order = {"symbol": "LTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
     answer = client.signed("POST", ORDER, **order, newOrderRespType="RESULT")
     assert answer.body.get("status") == "FILLED", answer.body

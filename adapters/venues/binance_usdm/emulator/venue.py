@@ -89,6 +89,9 @@ class LocalVenue:
         }
         self._due_all = {1_000: 0, 3_000: 0}
         self.open_account()
+        self._settled_ns = {
+            symbol: self.exchange.symbol_row(symbol).last_funding_ns for symbol in listings
+        }
 
     def open_account(self) -> None:
         """Take over the kept account, or open one with the configured balance."""
@@ -145,10 +148,7 @@ class LocalVenue:
         now_ms = now_ns // _MS
         due_ns = self.exchange.next_due_ns()
         if due_ns and due_ns <= now_ns:
-            settled = self._funding_due(now_ns)
             self.commit(self.exchange.on_time(now_ns))
-            for symbol, mark, at_ns in settled:
-                self.tapes[symbol].settle(mark, at_ns)
         ended = self.listen_keys.expire(self.clock.told_ms())
         if ended:
             self.keep_listen_key()
@@ -161,6 +161,7 @@ class LocalVenue:
             if now_ms >= due_ms:
                 self._due_all[period] = now_ms - now_ms % period + period
                 self._publish_all(period, now_ms)
+        self._note_settlements()
 
     def _publish_all(self, period_ms: int, now_ms: int) -> None:
         """Send the streams that carry every symbol in one frame."""
@@ -177,13 +178,13 @@ class LocalVenue:
                 rows = [day[place] for day in days if day]
                 self.hub.publish(stream, msgspec.json.encode(rows))
 
-    def _funding_due(self, now_ns: int) -> list[tuple[str, MarkPrice, int]]:
-        due = []
-        for symbol in self.listings:
-            mark, row = self.exchange.mark(symbol), self.exchange.symbol_row(symbol)
-            if mark is not None and 0 < row.next_funding_ns <= now_ns:
-                due.append((symbol, mark, row.next_funding_ns))
-        return due
+    def _note_settlements(self) -> None:
+        """Put funding settlements, with or without a position of ours, on the tape."""
+        for symbol, tape in self.tapes.items():
+            row, mark = self.exchange.symbol_row(symbol), self.exchange.mark(symbol)
+            if mark is not None and row.last_funding_ns > self._settled_ns[symbol]:
+                self._settled_ns[symbol] = row.last_funding_ns
+                tape.settle(mark, row.last_funding_ns)
 
     def listing(self, symbol: str) -> Listing:
         """Return a symbol's rules. Errors: -1121."""
