@@ -19,6 +19,8 @@ _PATTERNS = (
     re.compile(r"(?i)(listenKey[\"']?\s*[:=,]\s*b?[\"']?)([A-Za-z0-9_-]{8,})"),
     re.compile(r"(/(?:ws|stream)/)([A-Za-z0-9]{32,})"),
 )
+_SUSPECT = re.compile(r"(?i)apikey|signature|listenkey|/ws/|/stream/")
+"""What every pattern needs: one look instead of four, for the many lines that hold none of it."""
 
 
 class Masker:
@@ -47,8 +49,9 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """Return `text` with `***` in place of secrets, signatures and listen keys."""
-        for pattern in _PATTERNS:
-            text = pattern.sub(rf"\1{MASK}", text)
+        if _SUSPECT.search(text):
+            for pattern in _PATTERNS:
+                text = pattern.sub(rf"\1{MASK}", text)
         for spelling in self._short:
             text = text.replace(spelling, MASK)
         windows = self._windows
