@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
-import ssl
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.http import HttpLane, NoAnswer, NotSent
 from tests.adapters.scripted_server import Reply, serving
+from tests.adapters.untrusted import untrusted_listener
 
 
 def lane(url: str, **options: float) -> HttpLane:
@@ -213,46 +208,9 @@ def test_errors_never_quote_the_query() -> None:
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "server.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    received: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def talk() -> None:
-            connection, _ = listener.accept()
-            try:
-                with context.wrap_socket(connection, server_side=True) as secured:
-                    received.append(secured.recv(65536))
-            except OSError:
-                return
-
-        thread = Thread(target=talk)
-        thread.start()
-        port = listener.getsockname()[1]
-        with pytest.raises(NotSent, match=r"SSLError|CertVerification"):
-            lane(f"https://localhost:{port}").request("POST", "/order", body="x=1")
-        thread.join(2)
+    with (
+        untrusted_listener(tmp_path) as (port, received),
+        pytest.raises(NotSent, match=r"SSLError|CertVerification"),
+    ):
+        lane(f"https://localhost:{port}").request("POST", "/order", body="x=1")
     assert received == []

@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from adapters.websocket import Chore, Closed, Frames, SocketStream
 from core.errors import FrameError
 from core.messages import StreamConnected, StreamLost
+from tests.adapters.scripted_server import Reply, serving
+from tests.adapters.untrusted import untrusted_listener
 from tests.adapters.websocket_server import Peer, frame, socket_serving
 
 CONNECTED = StreamConnected("v", "s")
@@ -220,6 +223,28 @@ def test_nobody_listening_is_reported() -> None:
     stream.open()
     assert got.get(timeout=5) == lost("connection failed: ConnectionRefusedError")
     stream.close()
+
+
+def test_a_certificate_nobody_vouches_for_ends_the_stream_before_anything_is_said(
+    tmp_path: Path,
+) -> None:
+    got: Queue[object] = Queue()
+    with untrusted_listener(tmp_path) as (port, received):
+        stream = SocketStream("s", "v", Lines(f"wss://localhost:{port}", got), got.put)
+        stream.open()
+        assert got.get(timeout=5) == lost("connection failed: SSLCertVerificationError")
+        stream.close()
+    assert received == []
+
+
+def test_a_server_that_speaks_no_websocket_is_reported_with_its_status() -> None:
+    got: Queue[object] = Queue()
+    with serving(lambda _: Reply(status=429)) as server:
+        base = server.url.replace("http", "ws")
+        stream = SocketStream("s", "v", Lines(base, got), got.put)
+        stream.open()
+        assert got.get(timeout=5) == lost("connection refused: HTTP 429")
+        stream.close()
 
 
 def test_a_close_that_was_asked_for_is_not_a_loss_and_may_be_repeated() -> None:

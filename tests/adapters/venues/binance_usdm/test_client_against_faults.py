@@ -16,12 +16,14 @@ from core.errors import (
 )
 from core.messages import (
     CancelOrder,
+    Fill,
     OrderStatus,
     OrderUpdated,
     PlaceOrder,
+    Side,
     StreamLost,
 )
-from tests.adapters.venues.binance_usdm.local_exchange import BTC, Exchange, Host, approved
+from tests.adapters.venues.binance_usdm.local_exchange import BTC, Exchange, Host, approved, buying
 
 
 @pytest.mark.parametrize(
@@ -109,3 +111,17 @@ def test_a_lost_private_stream_is_reported_and_a_new_one_connects(
     host.listen()
     host.venue.cancel(CancelOrder(BTC, resting.client_order_id))
     assert host.wait(OrderUpdated).status is OrderStatus.CANCELLED
+
+
+def test_a_liquidation_arrives_as_an_execution_of_the_venues_own_order(
+    host: Host, exchange: Exchange, resting: PlaceOrder
+) -> None:
+    host.listen()
+    host.venue.place(approved(buying(resting)))
+    bought = host.wait(Fill)
+    exchange.fault(kind="liquidation", symbol="BTCUSDT")
+    closed = host.wait(Fill, lambda fill: fill.side is Side.SELL)
+    assert closed.client_order_id.startswith("autoclose-")
+    by_query = host.venue.fills(BTC, from_id=bought.fill_id)
+    assert by_query[-1].client_order_id == closed.client_order_id
+    assert host.venue.positions(BTC) == ()

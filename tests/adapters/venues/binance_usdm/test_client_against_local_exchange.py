@@ -259,3 +259,20 @@ def test_every_kind_of_market_event_arrives(host: Host) -> None:
         event = host.market.get(timeout=WAIT_S)
         missing.discard(type(event))
     assert not missing
+
+
+def test_in_one_way_mode_closing_orders_say_so(host: Host, resting: PlaceOrder) -> None:
+    host.venue.set_hedge_mode(False)
+    one_way = evolve(buying(resting), position_side=PositionSide.BOTH)
+    closing = evolve(
+        one_way, side=Side.SELL, reduce_only=True, client_order_id=f"{one_way.client_order_id}-x"
+    )
+    with pytest.raises(Rejected) as flat:
+        host.venue.place(approved(closing))
+    assert flat.value.code == -2022
+    host.venue.place(approved(one_way))
+    (held,) = host.venue.positions(BTC)
+    assert (held.position_side, held.quantity) == (PositionSide.BOTH, one_way.quantity)
+    placed = host.venue.place(approved(evolve(closing, quantity=D("0.05"))))
+    assert placed.reduce_only
+    assert host.venue.positions(BTC) == ()

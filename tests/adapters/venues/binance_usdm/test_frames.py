@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+from collections import Counter
 from decimal import Decimal as D
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,7 @@ from tests.adapters.venues.binance_usdm.samples import changed, inner, wrapped
 
 BTC = Key("binance", "BTCUSDT")
 MS = 10**6
+DATA = Path(__file__).parents[5] / "shared" / "data"
 
 
 @pytest.fixture
@@ -144,6 +148,24 @@ def test_a_market_frame_that_breaks_the_protocol_is_refused(
 ) -> None:
     with pytest.raises(FrameError):
         market.decode(wrapped(event), 5)
+
+
+@pytest.mark.parametrize("name", ["btcusdt_20240718.gz", "btcusdt_20230404.dat.gz"])
+def test_every_frame_of_a_recorded_session_is_understood(market: MarketFrames, name: str) -> None:
+    path = DATA / "hftbacktest" / "usdm" / name
+    if not path.exists():
+        pytest.skip(f"the recorded session is not on this machine: {path}")
+    kinds: Counter[type] = Counter()
+    with gzip.open(path) as lines:
+        for line in lines:
+            raw = line.partition(b" ")[2]
+            if b'"stream"' in raw[:12]:
+                kinds[type(market.decode(raw, 0))] += 1
+    assert kinds[Quote] > 5_000
+    assert kinds[BookDelta] > 1_000
+    assert kinds[Trade] > 100
+    assert kinds[type(None)] == market.ignored
+    assert market.ignored < sum(kinds.values()) / 100
 
 
 def test_a_partial_fill_is_an_execution_and_the_orders_new_state(private: AccountFrames) -> None:
