@@ -167,6 +167,7 @@ class ConnectionActor(Actor):
         self, key: Key, client_order_id: str, action: str, call: Callable[[], OrderUpdated | None]
     ) -> None:
         """Make the call and tell the position what the venue's answer means."""
+        begun_ns = self.monotonic_ns()
         try:
             update = call()
         except OutcomeUnknown as error:
@@ -187,6 +188,14 @@ class ConnectionActor(Actor):
             self._reached(True)
             if update is not None:
                 self.tell(names.position(key), OrderAcknowledged(update))
+            took_ms = (self.monotonic_ns() - begun_ns) / 1_000_000
+            self.log(
+                "info",
+                self.name,
+                f"{action} accepted by {self.venue_name} after {took_ms:.1f} ms",
+                symbol=key.symbol,
+                client_order_id=client_order_id,
+            )
 
     def _refused(self, key: Key, client_order_id: str, action: str, error: VenueError) -> None:
         if isinstance(error, ClockRejected):
