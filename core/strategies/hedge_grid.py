@@ -9,7 +9,7 @@ strategy's: the owner of the position keeps one at the venue, whatever happens h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from attrs import evolve, field, frozen
@@ -92,7 +92,15 @@ def decide(state: GridState, event: Event) -> tuple[GridState, tuple[Intent, ...
 
 def _seen(state: GridState, view: View) -> GridState:
     if view.reset:
-        return evolve(state, view=view, sent={}, amended={}, cancelled=frozenset())
+        # Void, but a last one may have been on its way: its slot rests before it is asked again.
+        return evolve(
+            state,
+            view=view,
+            sent={},
+            amended={},
+            cancelled=frozenset(),
+            resting=state.resting | _resting(state, state.sent.values(), view.at_ns),
+        )
     before = {order.id: order for order in state.view.orders} if state.view else {}
     now = {order.id: order for order in view.orders}
     return evolve(
@@ -126,13 +134,19 @@ def _refused(state: GridState, event: Refused) -> GridState:
     slot = asked.slot if asked else state.sent.get(client_order_id)
     if slot is None:
         return state
-    until_ns = event.at_ns + state.settings.retry_after_ns
     return evolve(
         state,
         sent={i: s for i, s in state.sent.items() if i != client_order_id},
         amended={i: a for i, a in state.amended.items() if i != client_order_id},
-        resting=state.resting | {(slot.position_side, slot.purpose, slot.price): until_ns},
+        resting=state.resting | _resting(state, (slot,), event.at_ns),
     )
+
+
+def _resting(
+    state: GridState, slots: Iterable[Slot], at_ns: int
+) -> dict[tuple[PositionSide, Purpose, Decimal], int]:
+    until_ns = at_ns + state.settings.retry_after_ns
+    return {(slot.position_side, slot.purpose, slot.price): until_ns for slot in slots}
 
 
 def _look(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from core.messages import PositionSide, Purpose, Side
+from core.money import ZERO
 from core.orders import Order
 
 __all__ = ["Asked", "Difference", "Slot", "diff"]
@@ -57,9 +58,9 @@ def diff(
     """Compare one group of orders with the slots wanted for it, each price at most once.
 
     `keep(price, remaining)` tells whether an order may stay. What was asked for counts as done, so
-    nothing is asked twice. New orders take up `room` (quantity); one is left out when more than
-    half of it would not fit. `single`: the group holds one order, so nothing new while one is
-    there or on its way.
+    nothing is asked twice. New orders take up `room` (quantity): one is left out when more than
+    half of it would not fit, and one that is moved grows only into what is left. `single`: the
+    group holds one order, so nothing new while one is there or on its way.
     """
     taken = {slot.price for slot in sent}
     waiting = bool(taken)
@@ -79,6 +80,13 @@ def diff(
     if single and taken:
         missing = []
     placeable = [slot for slot in missing if may_place(slot)]
+    amend = []
+    for order, slot in zip(movable, placeable, strict=False):
+        growth = slot.quantity - order.remaining
+        if growth > max(room, ZERO):
+            slot, growth = evolve(slot, quantity=order.remaining), ZERO
+        amend.append((order, slot))
+        room -= max(growth, ZERO)
     place = []
     for slot in placeable[len(movable) :]:
         if room * 2 >= slot.quantity:
@@ -86,7 +94,7 @@ def diff(
             room -= slot.quantity
     return Difference(
         place=tuple(place),
-        amend=tuple(zip(movable, placeable, strict=False)),
+        amend=tuple(amend),
         # An order whose new place is blocked for now stays where it is.
         cancel=tuple(movable[len(missing) :]),
         waiting=waiting or len(placeable) < len(missing),

@@ -127,6 +127,16 @@ def test_new_orders_keep_to_the_room_that_is_left() -> None:
     assert todo(look([], wanted, room=D(-1)))[0] == []
 
 
+def test_an_order_that_is_moved_grows_only_into_the_room_that_is_left() -> None:
+    part = order("a", "97", filled=D("0.4"))
+    moved = [
+        look([part], [slot("99")], room=D(r)).amend[0][1].quantity for r in ("0.4", "0.3", "-1")
+    ]
+    assert moved == [D(1), D("0.6"), D("0.6")]
+    shrunk = look([order("a", "97")], [slot("99", "0.5")], room=D(0)).amend[0][1].quantity
+    assert shrunk == D("0.5")
+
+
 def test_a_single_slot_is_never_filled_beside_an_order_that_is_there() -> None:
     waiting = order("a", "97", State.UNKNOWN)
     found = look([waiting], [slot("99")], single=True)
