@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -70,6 +71,17 @@ def test_a_connection_the_server_closed_is_replaced_without_an_error() -> None:
             assert http.request("POST", "/", body="x=1").status == 200
             assert server.closed.acquire(timeout=2)
     assert [request.connection for request in server.requests] == list(range(20))
+
+
+def test_callers_on_many_threads_each_get_their_own_answer() -> None:
+    with serving(lambda request: Reply(body=request.body.encode())) as server:
+        http = lane(server.url)
+
+        def ask(number: int) -> bool:
+            return http.request("POST", "/", body=f"n={number}").body == f"n={number}".encode()
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, range(400)))
 
 
 def test_closing_hangs_up_and_nothing_is_sent_after_it() -> None:

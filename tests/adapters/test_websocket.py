@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -213,6 +214,26 @@ def test_an_end_for_any_reason_is_reported_once(
         assert got.get(timeout=5) == lost(reason)
         stream.close()
     assert got.empty()
+
+
+def test_a_defect_of_ours_on_the_streams_thread_is_a_loss_and_not_swallowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raised: Queue[type[BaseException]] = Queue()
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.put(args.exc_type))
+    got: Queue[object] = Queue()
+
+    class Faulty(Lines):
+        def received(self, raw: bytes, received_ns: int) -> None:
+            raise KeyError("a defect")
+
+    with socket_serving(confirmed(lambda peer: peer.send(b"data"))) as server:
+        stream = SocketStream("s", "v", Faulty(server.url, got), got.put)
+        stream.open()
+        assert got.get(timeout=5) == CONNECTED
+        assert got.get(timeout=5) == lost("defect: KeyError")
+        assert raised.get(timeout=5) is KeyError
+        stream.close()
 
 
 def test_nobody_listening_is_reported() -> None:

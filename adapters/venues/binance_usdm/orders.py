@@ -11,7 +11,7 @@ from adapters.venues.binance_usdm import parse_orders as parse
 from adapters.venues.binance_usdm.errors import NO_CHANGE, error_from_code
 from adapters.venues.binance_usdm.history import OrderIds
 from adapters.venues.binance_usdm.limits import Cost
-from adapters.venues.binance_usdm.parse_account import confirmation
+from adapters.venues.binance_usdm.parse_account import confirmation, countdown_set
 from adapters.venues.binance_usdm.wire import Wire
 from core.errors import FrameError, NotFound, Rejected, VenueError
 from core.messages import (
@@ -235,7 +235,7 @@ class Orders:
             "/fapi/v1/countdownCancelAll",
             [*_of(key), ("countdownTime", str(after_ms))],
             Cost(weight=10),
-            bytes,
+            lambda raw: countdown_set(raw, after_ms),
             urgent=True,
         )
 

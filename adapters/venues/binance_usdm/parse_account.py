@@ -20,6 +20,7 @@ from core.ports import AccountState, KeyRights, SymbolSettings
 __all__ = [
     "account",
     "confirmation",
+    "countdown_set",
     "funding",
     "key_rights",
     "leverage_set",
@@ -90,6 +91,10 @@ class _Confirmation(msgspec.Struct):
     code: Number
 
 
+class _Countdown(msgspec.Struct):
+    countdownTime: Number
+
+
 class _ListenKey(msgspec.Struct):
     listenKey: str
 
@@ -102,6 +107,7 @@ _LEVERAGE = msgspec.json.Decoder(_Leverage)
 _SYMBOL_CONFIG = msgspec.json.Decoder(list[_SymbolConfig])
 _RIGHTS = msgspec.json.Decoder(_Rights)
 _CONFIRMATION = msgspec.json.Decoder(_Confirmation)
+_COUNTDOWN = msgspec.json.Decoder(_Countdown)
 _LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
 
 
@@ -194,6 +200,12 @@ def confirmation(raw: bytes) -> None:
     """Read the answer to a change that has no other content. Errors: `FrameError` if it is none."""
     if decode(_CONFIRMATION, raw, "confirmation").code not in (200, "200"):
         raise FrameError("confirmation: its code is not 200")
+
+
+def countdown_set(raw: bytes, after_ms: int) -> None:
+    """Check that the countdown is the one asked for. Errors: `FrameError` where it is not."""
+    if str(decode(_COUNTDOWN, raw, "countdownCancelAll").countdownTime) != str(after_ms):
+        raise FrameError(f"countdownCancelAll: asked for {after_ms} ms, got another time")
 
 
 def listen_key(raw: bytes) -> str:

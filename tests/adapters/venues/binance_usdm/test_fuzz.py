@@ -47,6 +47,12 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
     ),
     "symbol config": (lambda raw: parse_account.symbol_settings(raw, BTC), samples.SYMBOL_CONFIG),
     "rights": (parse_account.key_rights, samples.RIGHTS),
+    "confirmation": (parse_account.confirmation, {"code": 200, "msg": "success"}),
+    "countdown": (
+        lambda raw: parse_account.countdown_set(raw, 5),
+        {"symbol": "BTCUSDT", "countdownTime": "5"},
+    ),
+    "leverage": (lambda raw: parse_account.leverage_set(raw, 3), {"leverage": 3}),
     "listen key": (parse_account.listen_key, {"listenKey": "abc"}),
 }
 FRAMES = [

@@ -308,8 +308,12 @@ def test_cancelling_all_tries_both_services_and_tells_the_first_failure(desk: De
 
 
 def test_the_countdown_is_set_per_symbol(desk: Desk) -> None:
-    desk.on("POST", "/fapi/v1/countdownCancelAll", ok({"symbol": "BTCUSDT", "countdownTime": "1"}))
+    path = "/fapi/v1/countdownCancelAll"
+    answers = [{"symbol": "BTCUSDT", "countdownTime": time} for time in ("120000", "0")]
+    desk.on("POST", path, *map(ok, answers))
     desk.venue.countdown_cancel(BTC, 120_000)
+    with pytest.raises(OutcomeUnknown):
+        desk.venue.countdown_cancel(BTC, 120_000)
     sent = fields(desk.requests[0])
     assert (sent["symbol"], sent["countdownTime"]) == ("BTCUSDT", "120000")
 
