@@ -93,6 +93,10 @@ def test_it_trades_on_paper_ends_in_order_and_both_ledgers_agree(host: Host):
     books, truth = host.ask("ledger"), host.ask("ledger", "--exchange")
     assert books["fills"]
     assert books == truth
+    log = (host.folder / "logs" / "bulkhead.log").read_text().splitlines()
+    for row in books["fills"]:
+        life = [line.split()[2] for line in log if f"[{row['client_order_id']}]" in line]
+        assert {name.split(":")[0] for name in life} >= {"connection", "position"}
     held = {
         (row["symbol"], row["position_side"])
         for row in truth["positions"]
