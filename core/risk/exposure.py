@@ -60,21 +60,24 @@ class Exposure:
         self._marks: dict[Key, Decimal] = {}
         self._multipliers: dict[Key, Decimal] = {}
         self._worst: dict[Key, dict[Side, Decimal]] = {}
+        self._totals = dict.fromkeys(Side, ZERO)
+        self._changed: set[Key] = set()
+        self._unpriced: dict[Key, None] = {}
 
     def list_symbol(self, key: Key, multiplier: Decimal) -> None:
         """Make a symbol known."""
         self._multipliers[key] = multiplier
-        self._worst.pop(key, None)
+        self._changed.add(key)
 
     def mark(self, key: Key, price: Decimal) -> None:
         """Take a new mark price in."""
         self._marks[key] = price
-        self._worst.pop(key, None)
+        self._changed.add(key)
 
     def reserve(self, order: Working) -> None:
         """Count an approved order from now on."""
         self._unmentioned.setdefault(order.key, {})[order.client_order_id] = order
-        self._worst.pop(order.key, None)
+        self._changed.add(order.key)
 
     def amended(self, order: Working) -> Working:
         """Return what an amendment to `order` would reserve.
@@ -91,13 +94,13 @@ class Exposure:
     def amend(self, order: Working) -> None:
         """Count an approved amendment, given as `amended` returned it."""
         self._amended.setdefault(order.key, {})[order.client_order_id] = order
-        self._worst.pop(order.key, None)
+        self._changed.add(order.key)
 
     def release(self, key: Key, client_order_id: str) -> None:
         """Stop counting an approval, of an order or an amendment, that was never used."""
         self._unmentioned.get(key, {}).pop(client_order_id, None)
         self._amended.get(key, {}).pop(client_order_id, None)
-        self._worst.pop(key, None)
+        self._changed.add(key)
 
     def report(
         self,
@@ -117,7 +120,7 @@ class Exposure:
             reserved.pop(client_order_id, None)
             if client_order_id in amended and _covers(order, amended[client_order_id]):
                 del amended[client_order_id]
-        self._worst.pop(key, None)
+        self._changed.add(key)
 
     def holds(self, key: Key, client_order_id: str) -> bool:
         """Tell whether an order of this id is counted already."""
@@ -165,14 +168,15 @@ class Exposure:
 
         Errors: `KeyError` where `unpriced` names the symbol.
         """
-        known = self._worst.get(key)
-        if known is None:
-            known = self._worst[key] = {side: self._sum(key, side) for side in Side}
-        return known[direction]
+        self._count()
+        return self._worst[key][direction]
 
     def direction_notional(self, direction: Side) -> Decimal:
         """Worst notional of one direction over all symbols. Errors: as `worst_notional`."""
-        return sum((self.worst_notional(key, direction) for key in self._keys()), ZERO)
+        self._count()
+        for key in self._unpriced:
+            raise KeyError(key)
+        return self._totals[direction]
 
     def gross_notional(self) -> Decimal:
         """Worst notional of both directions over all symbols. Errors: as `worst_notional`."""
@@ -180,13 +184,28 @@ class Exposure:
 
     def unpriced(self) -> Key | None:
         """Return a symbol that has something to count but no mark price or contract size."""
-        for key in self._keys():
+        self._count()
+        return next(iter(self._unpriced), None)
+
+    def _count(self) -> None:
+        """Count anew what changed; the totals over all symbols follow by the difference."""
+        while self._changed:
+            key = self._changed.pop()
+            before = self._worst.pop(key, None)
+            if before is not None:
+                for side in Side:
+                    self._totals[side] -= before[side]
+            self._unpriced.pop(key, None)
             if key in self._marks and key in self._multipliers:
-                continue
-            opening = any(not order.closing for order in self.orders(key))
-            if opening or any(held.quantity for held in self.held(key)):
-                return key
-        return None
+                now = self._worst[key] = {side: self._sum(key, side) for side in Side}
+                for side in Side:
+                    self._totals[side] += now[side]
+            elif self._counts(key):
+                self._unpriced[key] = None
+
+    def _counts(self, key: Key) -> bool:
+        opening = any(not order.closing for order in self.orders(key))
+        return opening or any(held.quantity for held in self.held(key))
 
     def _sum(self, key: Key, direction: Side) -> Decimal:
         total = ZERO
@@ -197,9 +216,6 @@ class Exposure:
             if order.side is direction and not order.closing:
                 total += self.order_notional(order)
         return total
-
-    def _keys(self) -> set[Key]:
-        return set(self._positions) | {key for key, held in self._unmentioned.items() if held}
 
 
 def _covers(order: Working, amended: Working) -> bool:

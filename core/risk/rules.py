@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from core.errors import InvalidOrder
 from core.instruments import Instrument
@@ -49,6 +49,8 @@ class Proposal:
     """What a rule looks at: the order as a reservation and its limit price, if any.
 
     `replaces` is what the same order already counts with (an amendment), 0 for a new one.
+    `notional` is at the worse of limit price and mark. `added` is what approval would add to what
+    is reserved: 0 where an amendment is no larger than its order, which counts until it changed.
     """
 
     order: Working
@@ -56,18 +58,15 @@ class Proposal:
     mark: Decimal
     instrument: Instrument
     replaces: Decimal = ZERO
+    notional: Decimal = field(init=False)
+    added: Decimal = field(init=False)
 
-    @property
-    def notional(self) -> Decimal:
-        """Notional at the worse of limit price and mark."""
+    @notional.default
+    def _notional(self) -> Decimal:
         return self.instrument.notional(max(self.order.price, self.mark), self.order.remaining)
 
-    @property
-    def added(self) -> Decimal:
-        """Notional that approval would add to what is reserved.
-
-        0 where an amendment is no larger than its order: the order counts until it has changed.
-        """
+    @added.default
+    def _added(self) -> Decimal:
         return max(self.notional - self.replaces, ZERO)
 
 
