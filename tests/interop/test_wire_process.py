@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -74,6 +75,37 @@ def test_a_terminated_exchange_keeps_its_account_and_goes_on(
     assert second.client().keyed("PUT", "/fapi/v1/listenKey").body["listenKey"] == key
     mark = float(second.client().public("/fapi/v1/premiumIndex", **BTC).body["markPrice"])
     assert abs(mark / float(before["fills"][0]["price"]) - 1) < 0.05
+
+
+@pytest.mark.parametrize("wish", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_whatever_is_open(
+    start_exchange: Callable[..., Any],
+    connect: Callable[..., Any],
+    wait_for: Callable[..., Any],
+    wish: signal.Signals,
+) -> None:
+    exchange = start_exchange()
+    client = exchange.client()
+    socket = connect(exchange, "/public/ws/btcusdt@bookTicker")
+    socket.next()
+    client.control("POST", "faults", {"kind": "timeout_after", "endpoint": "/fapi/v1/time"})
+    answers: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answers.append(client.public("/fapi/v1/time"))
+        except OSError as error:
+            answers.append(error)
+
+    held = threading.Thread(target=ask)
+    held.start()
+    wait_for(lambda: not exchange.client().control("GET", "faults").body["faults"])
+    exchange.process.send_signal(wish)
+    assert exchange.process.wait(10) == 0
+    held.join(10)
+    assert isinstance(answers[0], OSError)
+    assert exchange.errors == ""
+    assert not (exchange.state / "binance" / "exchange.json").exists()
 
 
 @pytest.mark.parametrize("round_", range(3))

@@ -343,6 +343,21 @@ def test_wrong_questions_about_the_market(
     assert (answer.status, answer.code) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/fapi/v1/markPriceKlines", "symbol"),
+        ("/fapi/v1/indexPriceKlines", "pair"),
+        ("/fapi/v1/continuousKlines", "pair"),
+    ],
+)
+def test_bars_of_mark_and_index_prices(client: Any, path: str, name: str) -> None:
+    traded = client.public("/fapi/v1/klines", **BTC, interval="1h", limit=48).body
+    rows = client.public(path, **{name: "BTCUSDT"}, interval="1h", limit=48).body
+    assert [row[0] for row in rows] == [row[0] for row in traded]
+    assert all(abs(float(a[4]) / float(b[4]) - 1) < 0.02 for a, b in zip(rows, traded, strict=True))
+
+
 def test_unknown_paths_and_methods(client: Any) -> None:
     assert client.public("/fapi/v1/nothing").status == 404
     assert client.send("PATCH", ORDER).status in (404, 405)

@@ -20,7 +20,7 @@ from adapters.venues.binance_usdm.emulator.reading import read_page
 from adapters.venues.binance_usdm.emulator.refusals import answer
 from adapters.venues.binance_usdm.emulator.request import Parameters
 from adapters.venues.binance_usdm.emulator.venue import LocalVenue
-from adapters.venues.binance_usdm.emulator.words import INCOME_KINDS, POSITION_SIDES, money, ms
+from adapters.venues.binance_usdm.emulator.words import INCOME_KINDS, POSITION_SIDES, ms
 from core.exchange import PositionFigures, Refusal
 from core.instruments import LeverageBracket
 from core.messages import PositionSide
@@ -333,23 +333,6 @@ def _fee_burn(venue: LocalVenue, _: Parameters) -> dict[str, Any]:
     return {"feeBurn": False}
 
 
-def _margin_history(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
-    symbol = venue.venue_key(p.need("symbol")).symbol
-    return [
-        {
-            "symbol": symbol,
-            "type": 1 if row.amount > 0 else 2,
-            "deltaType": "USER_ADJUST",
-            "amount": money(abs(row.amount)),
-            "asset": row.asset,
-            "time": ms(row.time_ns),
-            "positionSide": "BOTH",
-        }
-        for row in venue.exchange.income(symbol=symbol)
-        if INCOME_KINDS[row.kind] == "TRANSFER"
-    ]
-
-
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/fapi/v2/balance"): Endpoint(_balance, 5),
     ("GET", "/fapi/v3/balance"): Endpoint(_balance, 5),
@@ -368,7 +351,6 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("POST", "/fapi/v1/leverage"): Endpoint(_set_leverage),
     ("POST", "/fapi/v1/marginType"): Endpoint(_set_margin_type),
     ("POST", "/fapi/v1/positionMargin"): Endpoint(_position_margin),
-    ("GET", "/fapi/v1/positionMargin/history"): Endpoint(_margin_history),
     ("GET", "/fapi/v1/income"): Endpoint(_income, 30),
     ("GET", "/fapi/v1/userTrades"): Endpoint(_user_trades, 5),
     ("GET", "/fapi/v1/forceOrders"): Endpoint(_force_orders, lambda p: 20 if "symbol" in p else 50),

@@ -86,28 +86,43 @@ class Candles:
             else:
                 self._take(self._hours, _spread_hours(row, interval_ms))
 
+    def follow(self, other: Candles) -> None:
+        """Take over another's past without its volumes: for prices that nobody trades at."""
+        scale = int(other._tick / self._tick)
+        for mine, theirs in ((self._minutes, other._minutes), (self._hours, other._hours)):
+            count = len(theirs[0])
+            mine[0] = array("q", theirs[0])
+            for place in range(1, 5):
+                mine[place] = array("q", (value * scale for value in theirs[place]))
+            for place in range(5, 10):
+                mine[place] = array("q", bytes(8 * count))
+
     def add(self, trade: Trade) -> None:
         """Take one trade."""
-        time_ms = trade.event_ns // 1_000_000
-        self.advance(time_ms)
-        price = int(trade.price / self._tick)
+        row = self.price(trade.price, trade.event_ns // 1_000_000)
         lots = int(trade.quantity / self._lot)
         quote = int(trade.price * trade.quantity * _QUOTE_UNITS)
-        row = self._forming
-        if row is None:
-            opened = time_ms - time_ms % _MINUTE_MS
-            row = self._forming = [opened, price, price, price, price, 0, 0, 0, 0, 0]
-        if row[7] == 0:
-            row[1] = row[2] = row[3] = price
-        row[2] = max(row[2], price)
-        row[3] = min(row[3], price)
-        row[4] = price
         row[5] += lots
         row[6] += quote
-        row[7] += 1
         if not trade.buyer_is_maker:
             row[8] += lots
             row[9] += quote
+
+    def price(self, price: Decimal, time_ms: int) -> list[int]:
+        """Take one price; return the forming minute's figures."""
+        self.advance(time_ms)
+        ticks = int(price / self._tick)
+        row = self._forming
+        if row is None:
+            opened = time_ms - time_ms % _MINUTE_MS
+            row = self._forming = [opened, ticks, ticks, ticks, ticks, 0, 0, 0, 0, 0]
+        if row[7] == 0:
+            row[1] = row[2] = row[3] = ticks
+        row[2] = max(row[2], ticks)
+        row[3] = min(row[3], ticks)
+        row[4] = ticks
+        row[7] += 1
+        return row
 
     def advance(self, now_ms: int) -> None:
         """Close the minutes that are over."""

@@ -42,6 +42,7 @@ class MarketDriver:
                 random = Random(f"{venue.options.seed}/{symbol}/past")
                 price = tape.listing.start_price
                 tape.candles.seed(random, price, now_ns // _MS, _MINUTE_MOVE)
+            tape.past_ready()
         venue.on_market(opening)
 
     async def run(self) -> None:

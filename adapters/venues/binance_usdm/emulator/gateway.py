@@ -62,6 +62,7 @@ class Cutter:
 
     def __init__(self) -> None:
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
+        self.held: set[tuple[str, int]] = set()
 
     def add(self, client: tuple[str, int], transport: asyncio.Transport) -> None:
         self._transports[client] = transport
@@ -74,6 +75,11 @@ class Cutter:
         transport = self._transports.get((client[0], client[1]))
         if transport is not None:
             transport.abort()
+
+    def release(self) -> None:
+        """Cut the connections that a fault holds."""
+        for client in tuple(self.held):
+            self.cut(client)
 
 
 @frozen(slots=True)
@@ -194,11 +200,15 @@ class Gateway:
                 await self._cut(call, receive)
 
     async def _hold(self, fault: Fault, call: _Call, receive: Receive) -> None:
+        """Say nothing until time is up, the client leaves or the exchange ends; then cut."""
+        self._cutter.held.add(call.client)
         try:
             async with asyncio.timeout(fault.ms / 1_000 if fault.ms else None):
                 await _until_disconnect(receive)
         except TimeoutError:
             await self._cut(call, receive)
+        finally:
+            self._cutter.held.discard(call.client)
 
     async def _cut(self, call: _Call, receive: Receive) -> None:
         self._cutter.cut(call.client)

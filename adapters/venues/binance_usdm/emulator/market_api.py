@@ -27,6 +27,10 @@ def _ping(_: LocalVenue, __: Parameters) -> dict[str, Any]:
     return {}
 
 
+def _system_status(_: LocalVenue, __: Parameters) -> dict[str, Any]:
+    return {"status": 0, "msg": "normal"}
+
+
 def _time(venue: LocalVenue, _: Parameters) -> dict[str, Any]:
     return {"serverTime": venue.clock.told_ms()}
 
@@ -164,7 +168,7 @@ def _klines_weight(p: Parameters) -> int:
     return 5 if limit <= 1_000 else 10
 
 
-def _klines(name: str) -> Handler:
+def _klines(name: str, kind: str = "trades") -> Handler:
     def handler(venue: LocalVenue, p: Parameters) -> list[list[Any]]:
         listing = venue.listing(p.need(name))
         interval = p.need("interval")
@@ -175,8 +179,11 @@ def _klines(name: str) -> Handler:
             raise invalid_value("limit")
         span = INTERVALS_MS[interval]
         tape = venue.tapes[listing.instrument.key.symbol]
-        start, end = p.integer("startTime", 0), p.integer("endTime", 0)
-        return list(tape.klines(tape.candles.rows(span, start, end, limit), span))
+        chosen = (p.integer("startTime", 0), p.integer("endTime", 0), limit)
+        if kind == "trades":
+            return list(tape.klines(tape.candles.rows(span, *chosen), span))
+        candles = tape.marks if kind == "mark" else tape.indices
+        return list(tape.price_klines(candles.rows(span, *chosen), span))
 
     return handler
 
@@ -353,11 +360,14 @@ def _each(one: int, every: int) -> Any:
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/fapi/v1/ping"): _market(_ping),
+    ("GET", "/sapi/v1/system/status"): _market(_system_status),
     ("GET", "/fapi/v1/time"): _market(_time),
     ("GET", "/fapi/v1/exchangeInfo"): _market(_exchange_info),
     ("GET", "/fapi/v1/depth"): _market(_depth, _depth_weight),
     ("GET", "/fapi/v1/klines"): _market(_klines("symbol"), _klines_weight),
     ("GET", "/fapi/v1/continuousKlines"): _market(_klines("pair"), _klines_weight),
+    ("GET", "/fapi/v1/markPriceKlines"): _market(_klines("symbol", "mark"), _klines_weight),
+    ("GET", "/fapi/v1/indexPriceKlines"): _market(_klines("pair", "index"), _klines_weight),
     ("GET", "/fapi/v1/premiumIndex"): _market(_premium_index, _each(1, 10)),
     ("GET", "/fapi/v1/fundingRate"): _market(_funding_rate, 0),
     ("GET", "/fapi/v1/fundingInfo"): _market(_funding_info, 0),

@@ -105,14 +105,14 @@ async def _main(
         announce()
     await asyncio.wait({driving, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    if driving.done() and (failure := driving.exception()) is not None:
-        server.failure = failure
+    for task in (driving, serving):
+        if task.done() and (failure := task.exception()) is not None:
+            server.failure = failure
     driving.cancel()
-    server.venue.hub.close_all(1001)
     await asyncio.gather(serving, driving, return_exceptions=True)
     if server.failure is None:
         driver.note_prices()
-    if server.failure is not None:
+    else:
         raise UsageError(
             f"the local exchange cannot go on: {server.failure}",
             str(server.venue.store.path),
@@ -129,6 +129,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, venue: LocalVenue, cutter: Cutter) -> None:
         self.venue = venue
+        self.cutter = cutter
         self.failure: BaseException | None = None
 
         class Protocol(H11Protocol):
@@ -173,6 +174,12 @@ class _Server(uvicorn.Server):
                 backlog=_BACKLOG,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of whoever waits, then stop as uvicorn does."""
+        self.venue.hub.close_all(1001)
+        self.cutter.release()
+        await super().shutdown(sockets)
 
     async def _failed(self, _: Request, __: Exception) -> Response:
         if self.venue.failure is not None:
@@ -229,9 +236,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _kept_prices(store: Store) -> dict[str, Decimal]:
     """Return the symbols that the account knows, with the last prices seen."""
-    kept = store.load()
     prices: dict[str, Decimal] = {}
-    for row in kept.symbols if kept is not None else ():
+    for row in store.symbols():
         noted = store.note(PRICE_NOTE + row.key.symbol)
         if noted or row.mark:
             prices[row.key.symbol] = Decimal(noted) if noted else row.mark

@@ -16,6 +16,7 @@ __all__ = ["Sockets", "parse_url"]
 
 _ROUTES = ("public", "market", "private")
 _MAX_STREAMS = 1_024
+_MAX_CONNECTIONS = 300
 _MAX_MESSAGES_PER_SECOND = 10
 _LIFE_S = 24 * 3_600
 
@@ -48,6 +49,8 @@ class Sockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         parsed = parse_url(scope["path"], scope["query_string"].decode("latin-1"))
+        if len(self._venue.hub) >= _MAX_CONNECTIONS:
+            parsed = None
         if parsed is None or self._venue.maintenance_until_ms or len(parsed[2]) > _MAX_STREAMS:
             await send({"type": "websocket.close", "code": 1008})
             return

@@ -61,6 +61,7 @@ _KINDS: tuple[tuple[str, Callable[[Any], str], Callable[[bytes], Any]], ...] = (
     _kind("symbols", SymbolRow, lambda row: row.key.symbol),
     _kind("pools", PoolRow, lambda row: f"{row.name}/{row.asset}"),
 )
+_SYMBOL = msgspec.json.Decoder(SymbolRow)
 _ACCOUNT = msgspec.json.Decoder(AccountRow)
 
 
@@ -108,6 +109,14 @@ class Store:
     def load(self) -> ExchangeState | None:
         """Read everything that was saved, None where nothing was. Errors: `UsageError`."""
         return _load(self._db, self.path)
+
+    def symbols(self) -> tuple[SymbolRow, ...]:
+        """Read the symbols that the account knows. Errors: `UsageError`."""
+        rows = self._db.execute("SELECT payload FROM rows WHERE kind = 'symbols'")
+        try:
+            return tuple(_SYMBOL.decode(payload) for (payload,) in rows)
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            raise _damaged(self.path, error) from None
 
     def note(self, name: str) -> str:
         """Read one of the server's own notes, "" where absent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from attrs import frozen
@@ -18,6 +19,7 @@ __all__ = ["AggregateTrade", "FundingSettled", "Tape"]
 _KEPT_TRADES = 1_000
 _KEPT_FUNDING = 1_000
 _DAY_MS = 86_400_000
+_FINE = Decimal("0.00000001")
 _MINUTE_MS = 60_000
 
 
@@ -57,6 +59,8 @@ class Tape:
         self.listing = listing
         instrument = listing.instrument
         self.candles = Candles(instrument.tick_size, instrument.lot_step)
+        self.marks = Candles(_FINE, instrument.lot_step)
+        self.indices = Candles(_FINE, instrument.lot_step)
         self.trades: deque[Trade] = deque(maxlen=_KEPT_TRADES)
         self.aggregates: deque[AggregateTrade] = deque(maxlen=_KEPT_TRADES)
         self.funding: deque[FundingSettled] = deque(maxlen=_KEPT_FUNDING)
@@ -86,6 +90,22 @@ class Tape:
         self.aggregates.append(ended)
         self._open.clear()
         return ended
+
+    def mark(self, mark: MarkPrice) -> None:
+        """Take a mark and index price."""
+        time_ms = mark.event_ns // 1_000_000
+        self.marks.price(mark.mark, time_ms)
+        self.indices.price(mark.index, time_ms)
+
+    def past_ready(self) -> None:
+        """Give mark and index the traded past."""
+        for candles in (self.marks, self.indices):
+            candles.follow(self.candles)
+
+    def advance(self, now_ms: int) -> None:
+        """Close the bars that are over."""
+        for candles in (self.candles, self.marks, self.indices):
+            candles.advance(now_ms)
 
     def settle(self, mark: MarkPrice, time_ns: int) -> None:
         """Note a funding settlement."""
@@ -125,6 +145,13 @@ class Tape:
             "lastId": last.trade_id if last else 0,
             "count": sum(row.count for row in rows),
         }
+
+    def price_klines(self, rows: list[Candle], interval_ms: int) -> Iterator[list[Any]]:
+        """Write bars of mark or index prices as REST does: without volumes."""
+        for row in rows:
+            prices = (f"{_FINE * value:.8f}" for value in (row.open, row.high, row.low, row.close))
+            end_ms = row.open_ms + interval_ms - 1
+            yield [row.open_ms, *prices, "0", end_ms, "0", row.count, "0", "0", "0"]
 
     def klines(self, rows: list[Candle], interval_ms: int) -> Iterator[list[Any]]:
         """Write bars as REST does."""

@@ -139,6 +139,7 @@ class LocalVenue:
                     feed.trade(event, tape.trade(event))
                 case MarkPrice():
                     feed.mark(event)
+                    tape.mark(event)
             account.append(self.exchange.on_market(event, now_ns))
         self.commit(tuple(one for some in account for one in some))
 
@@ -154,7 +155,7 @@ class LocalVenue:
             self.keep_listen_key()
             self.account_stream.expired(ended)
         for tape in self.tapes.values():
-            tape.candles.advance(now_ms)
+            tape.advance(now_ms)
         for feed in self.feeds.values():
             feed.tick(now_ms)
         for period, due_ms in self._due_all.items():
