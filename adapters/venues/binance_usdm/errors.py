@@ -106,7 +106,7 @@ def error_from_answer(
         told = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         told = None
-    message = told.msg if told else _plain_text(body)
+    message = _one_line(told.msg if told else body[:200].decode("utf-8", "replace"))
     facts: dict[str, Any] = {"venue": venue, "http_status": status, "request_id": request_id}
     if status in (418, 429) or (told and told.code in _LIMIT):
         return RateLimited(
@@ -159,7 +159,6 @@ def _unclear(message: str, facts: dict[str, Any], write: bool) -> VenueError:
     return kind(message, **facts)
 
 
-def _plain_text(body: bytes) -> str:
-    """Return the start of a body that is no error object, fit for one line of a log."""
-    text = body[:200].decode("utf-8", "replace")
-    return " ".join(text.split()) or "no message"
+def _one_line(text: str) -> str:
+    """Make the far end's words fit for one line of a log."""
+    return " ".join(text.split())[:300] or "no message"

@@ -150,6 +150,12 @@ def test_a_duplicate_client_order_id_asks_for_the_order_instead_of_burying_it() 
     assert error.request_id == "bot1-0001"
 
 
+def test_the_venues_words_stay_on_one_line_and_within_bounds() -> None:
+    error = answer(400, raw({"code": -2010, "msg": "a\nb\r\n" + "c" * 1000}))
+    assert error.message.startswith("a b c")
+    assert len(error.message) == 300
+
+
 @given(st.integers(200, 599), st.binary(max_size=300), st.booleans())
 def test_any_answer_becomes_one_of_our_errors(status: int, body: bytes, write: bool) -> None:
     error = answer(status, body, write=write)
