@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from adapters.masking import Masker
 from core.errors import BulkheadError, ConfigError, UsageError, UserError
+from core.secrets import Secret
 
 if TYPE_CHECKING:
     from core.config import Config
@@ -110,10 +112,11 @@ def cli(
 
 
 @cli.command(
+    short_help="Run a local exchange.",
     epilog=_examples(
         "exchange --venue binance --symbols BTCUSDT,ETHUSDT --seed 7",
         "exchange --venue binance --port 9001 --market btc.gz,btc2.gz --speed 10",
-    )
+    ),
 )
 @_config_option
 @click.option("--venue", required=True, type=click.Choice(["binance"]), help="Whose dialect.")
@@ -193,7 +196,10 @@ def exchange(
     )
 
 
-@cli.command(epilog=_examples("status", "status --json", "status --symbol BTCUSDT"))
+@cli.command(
+    short_help="Show what the host does.",
+    epilog=_examples("status", "status --json", "status --symbol BTCUSDT"),
+)
 @_config_option
 @click.option("--symbol", default="", metavar="S", help="Only this symbol.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -204,7 +210,10 @@ def status(config_path: Path | None, symbol: str, as_json: bool) -> int:
     return operations.status(_load(config_path), json=as_json, symbol=symbol)
 
 
-@cli.command(epilog=_examples("ledger", "ledger --json", "ledger --exchange --json"))
+@cli.command(
+    short_help="Show orders, fills, positions and balances.",
+    epilog=_examples("ledger", "ledger --json", "ledger --exchange --json"),
+)
 @_config_option
 @click.option("--exchange", "of_exchange", is_flag=True, help="The local exchange's truth instead.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one shape for both.")
@@ -318,7 +327,8 @@ def main(run_host: RunHost, arguments: list[str] | None = None) -> int:
         return WRONG_USE
     except BulkheadError as error:
         where = _write_down(context, error)
-        return _say(FAILED, str(error), type(error).__name__, f"details are in {where}")
+        what = Masker(_secrets(context)).mask(str(error))
+        return _say(FAILED, what, type(error).__name__, f"details are in {where}")
     except (KeyboardInterrupt, click.Abort):
         return DONE
     except BrokenPipeError:
@@ -338,20 +348,25 @@ def _say(code: int, what: str, where: str, mend: str) -> int:
     return code
 
 
-def _write_down(context: click.Context | None, error: BaseException) -> str:
-    """Put a traceback into the log and return the log's name."""
-    from adapters.logs import PEOPLE_LOG, configure
-    from core.config import Logs
-    from core.secrets import Secret
-
+def _secrets(context: click.Context | None) -> list[Secret]:
+    """Return what the environment holds that no line may show."""
     config: Config | None = context.obj if context else None
-    folder = Path(config.paths.logs) if config else HERE / "logs"
     names = [SECRET_VARIABLE]
     if config:
         venue = config.venues.binance
         names += [venue.key_env, venue.secret_env, config.paper.key_env, config.paper.secret_env]
-    secrets = [Secret(os.environ[name]) for name in names if os.environ.get(name)]
-    log = configure(config.logs if config else Logs(), folder, console=None, secrets=secrets)
+    return [Secret(os.environ[name]) for name in names if os.environ.get(name)]
+
+
+def _write_down(context: click.Context | None, error: BaseException) -> str:
+    """Put a traceback into the log and return the log's name."""
+    from adapters.logs import PEOPLE_LOG, configure
+    from core.config import Logs
+
+    config: Config | None = context.obj if context else None
+    folder = Path(config.paths.logs) if config else HERE / "logs"
+    settings = config.logs if config else Logs()
+    log = configure(settings, folder, console=None, secrets=_secrets(context))
     log.log("critical", "run.py", f"uncaught {type(error).__name__}", exception=error)
     log.close()
     return str(folder / PEOPLE_LOG)

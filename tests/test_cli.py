@@ -173,6 +173,13 @@ class TestFailures:
         log = (tmp_path / "logs/bulkhead.log").read_text()
         assert "very-secret" not in log + capsys.readouterr().err
 
+    def test_a_secret_in_an_error_of_the_program_is_masked_on_the_console_too(
+        self, failing, capsys, monkeypatch
+    ):
+        monkeypatch.setenv(cli.SECRET_VARIABLE, "very-secret-value")
+        failing(JournalError("odd: very-secret-value"))
+        assert "very-secret" not in capsys.readouterr().err
+
     def test_ctrl_c_outside_the_host_is_no_failure(self, failing, capsys):
         assert failing(KeyboardInterrupt()) == 0
         assert capsys.readouterr().err == ""
