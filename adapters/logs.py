@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
@@ -73,9 +74,16 @@ class Log:
         self._people = RotatingFile(folder / PEOPLE_LOG, size, config.keep)
         self._machine = RotatingFile(folder / MACHINE_LOG, size, config.keep)
         self._threshold = LEVELS[config.level]
-        logger.remove()
+        with suppress(ValueError):
+            logger.remove(0)  # loguru's own, to stderr; gone already after the first log
+        self._logger = logger.bind(log=id(self))
         self._handler = logger.add(
-            self._write, level=0, format=lambda _: "", catch=False, colorize=False
+            self._write,
+            level=0,
+            format=lambda _: "",
+            filter=lambda record: record["extra"].get("log") == id(self),
+            catch=False,
+            colorize=False,
         )
         self._route = _Route(self)
         self._root_level = logging.getLogger().level
@@ -100,7 +108,7 @@ class Log:
         """Log a line; `level` is debug, info, warning, error or critical."""
         if LEVELS[level] < self._threshold:
             return
-        logger.bind(
+        self._logger.bind(
             actor=actor, symbol=symbol, client_order_id=client_order_id, exception=exception
         ).log(level.upper(), text)
 
@@ -125,7 +133,9 @@ class Log:
         text = printable(row["message"])
         people = f"{row['time']} {row['level']:<8} {head}  {text}"
         if row["exception"]:
-            people += "\n" + row["exception"].rstrip()
+            # Indented, so that no text of an exception can pass for a line of the log.
+            rest = row["exception"].rstrip().splitlines()
+            people += "".join(f"\n    {printable(one)}" for one in rest)
         problems: list[str] = []
         for file, line in (
             (self._people, people),
@@ -137,9 +147,16 @@ class Log:
                 file.close()
                 problems.append(f"{file.path}: {error.strerror}")
         if self._console:
-            self._console(f"{row['time'][11:19]} {row['level']:<8} {head}  {text}")
+            self._show(f"{row['time'][11:19]} {row['level']:<8} {head}  {text}")
         if problems:
             self._lost(problems)
+
+    def _show(self, line: str) -> None:
+        assert self._console is not None
+        try:
+            self._console(line)
+        except (OSError, ValueError):
+            self._console = None  # The terminal is gone, or the reader of a pipe left.
 
     def _lost(self, problems: list[str]) -> None:
         if not self.lost_lines:

@@ -123,6 +123,44 @@ def test_a_text_of_a_venue_cannot_forge_a_line(opened: Open, tmp_path: Path, con
     assert "\x1b" not in people(tmp_path) + console[0]
 
 
+def test_a_text_in_an_exception_cannot_forge_a_line_either(opened: Open, tmp_path: Path):
+    opened().log(
+        "error", "a", "t", exception=failure("odd\n2026-01-01T00 info  risk  all well\x1b")
+    )
+
+    first, *rest = people(tmp_path).splitlines()
+    assert first.endswith("a  t")
+    assert rest and all(line.startswith("    ") for line in rest)
+    assert "\x1b" not in people(tmp_path)
+
+
+def test_a_console_that_is_gone_costs_its_lines_and_nothing_else(tmp_path: Path):
+    def gone(line: str) -> None:
+        shown.append(line)
+        raise BrokenPipeError
+
+    shown: list[str] = []
+    log = configure(Logs(), tmp_path / "logs", console=gone)
+    log.log("info", "a", "one")
+    log.log("info", "a", "two")
+    log.close()
+
+    assert [row["message"] for row in machine(tmp_path)] == ["one", "two"]
+    assert len(shown) == 1
+
+
+def test_two_logs_of_one_process_keep_their_lines_apart(tmp_path: Path):
+    first = configure(Logs(), tmp_path / "1" / "logs", console=None)
+    second = configure(Logs(), tmp_path / "2" / "logs", console=None)
+    first.log("info", "a", "one")
+    second.log("info", "a", "two")
+    second.close()
+    first.close()
+
+    assert [row["message"] for row in machine(tmp_path / "1")] == ["one"]
+    assert [row["message"] for row in machine(tmp_path / "2")] == ["two"]
+
+
 def test_only_the_owner_may_read_the_files(opened: Open, tmp_path: Path):
     before = os.umask(0)
     try:
