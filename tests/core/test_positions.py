@@ -134,3 +134,10 @@ def test_an_empty_fill_opens_nothing() -> None:
     flat = Position(PositionSide.BOTH)
     empty = evolve(fill("1", Side.BUY, "1", "100"), quantity=D(0))
     assert apply_fill(flat, empty) == (flat, D(0))
+
+
+def test_a_side_that_the_venue_held_before_us_goes_on_from_there() -> None:
+    book = PositionBook()
+    book.open(PositionSide.LONG, D(2), D(100))
+    realised = book.apply(fill("1", Side.SELL, "2", "110", position_side=PositionSide.LONG))
+    assert (realised, book.of(PositionSide.LONG).quantity) == (20, 0)

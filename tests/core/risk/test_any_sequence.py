@@ -116,6 +116,12 @@ class House(RuleBasedStateMachine):
                 counted = self.risk.exposure.worst_notional(key, side)
                 assert counted >= self.true_worst(key, side), f"{key} {side}: {counted}"
 
+    @invariant()
+    def the_totals_are_the_sum_of_the_symbols_to_the_last_digit(self) -> None:
+        exposure = self.risk.exposure
+        parts = [exposure.worst_notional(key, side) for key in SIZE for side in Side]
+        assert exposure.gross_notional() == sum(parts)
+
     # Proposals
 
     @rule(data=st.data(), key=KEYS, side=SIDES, price=PRICES, closing=st.booleans())

@@ -114,6 +114,16 @@ def test_a_symbol_that_cannot_be_counted_holds_back_all_openings() -> None:
     approved(risk, buy("b", "1"))
 
 
+def test_totals_are_not_given_where_a_symbol_cannot_be_counted() -> None:
+    risk = Risk(risk_at().limits, STALE_NS)
+    report(risk, ETH)
+    assert risk.exposure.gross_notional() == 0
+    report(risk, ETH, short="1")
+    assert risk.exposure.unpriced() == ETH
+    with pytest.raises(KeyError):
+        risk.exposure.gross_notional()
+
+
 def test_a_symbol_that_is_not_listed_is_refused_closing_too() -> None:
     risk = Risk(risk_at().limits, STALE_NS)
     assert refused(risk, buy("a", "1")).rule == "instrument"

@@ -129,6 +129,14 @@ def test_an_exit_is_resized_as_the_inventory_grows() -> None:
     assert intents == (Amend(leave.id, D("1000.1"), D("0.4")),)
 
 
+def test_an_exit_without_inventory_left_is_cancelled() -> None:
+    state, (first, *rest) = settled()
+    state, intents = decide(state, View((long("0.2", "999"),), tuple(rest), (first.id,), 2))
+    exits = opened(intents)
+    _, intents = decide(state, View((), (*rest, *exits), (), 3))
+    assert Cancel(exits[0].id) in intents
+
+
 def joined() -> tuple[GridState, Order, View]:
     """A long inventory whose target the market has passed: its exit joined the ask."""
     state = begin(view=View((long("0.4", "990"),), (), (), 0, reset=True))
