@@ -141,7 +141,7 @@ class HttpLane:
         read_timeout_s: float,
         headers: Mapping[str, str] | None = None,
         pool_size: int = 4,
-        max_idle_s: float = 20.0,
+        max_idle_s: float = 45.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._adapter = _LeanAdapter(

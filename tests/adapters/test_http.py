@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.http import HttpLane, NoAnswer, NotSent
 from tests.adapters.scripted_server import Reply, serving
@@ -166,6 +170,85 @@ def test_urllib3_stays_silent_about_urls(caplog: pytest.LogCaptureFixture) -> No
             http.request("GET", "/order?signature=feedbeef")
         http.request("GET", "/order?signature=feedbeef")
     assert "feedbeef" not in caplog.text
+
+
+@contextmanager
+def answering() -> Iterator[tuple[str, list[bytes]]]:
+    """Serve one connection a request: answer with the bytes in the list, then hang up."""
+    said: list[bytes] = [b""]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    if not connection.recv(65536):
+                        return
+                    with suppress(OSError):
+                        connection.sendall(said[0])
+
+        thread = Thread(target=talk)
+        thread.start()
+        port = listener.getsockname()[1]
+        yield f"http://127.0.0.1:{port}", said
+        socket.create_connection(("127.0.0.1", port)).close()
+        thread.join(5)
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WHOLE.replace(b"2\r\n", b"2\r\nContent-Length: 3\r\n", 1),
+        WHOLE.replace(b": 2", b": -2"),
+        WHOLE.replace(b": 2", b": +2"),
+        WHOLE.replace(b": 2", b": 0x2"),
+        WHOLE.replace(b": 2", b": 99999999999999999999"),
+        WHOLE.replace(b"X-A:", b"X-A"),
+        WHOLE.replace(b"HTTP/1.1 200", b"HTTP/1.1 2OO"),
+        WHOLE.replace(b"HTTP/1.1", b"HTTP/9"),
+        CHUNKED.replace(b"{}\r\n0", b"{}0"),
+        CHUNKED.replace(b"\r\n2\r\n", b"\r\n-2\r\n"),
+        CHUNKED.replace(b"chunked", b"chunked\r\nContent-Length: 2").replace(
+            b"2\r\n{}", b"9\r\n{}"
+        ),
+    ],
+)
+def test_an_answer_that_breaks_the_protocol_is_no_answer(answer: bytes) -> None:
+    with answering() as (url, said):
+        said[0] = answer
+        with pytest.raises(NoAnswer):
+            lane(url).request("POST", "/order", body="x=1")
+
+
+def test_any_bytes_are_an_answer_or_none() -> None:
+    with answering() as (url, said):
+        http = lane(url, max_idle_s=0.0)
+
+        @given(
+            st.one_of(
+                st.binary(max_size=80),
+                st.tuples(
+                    st.sampled_from([WHOLE, CHUNKED]),
+                    st.integers(0, 70),
+                    st.binary(max_size=3),
+                    st.integers(0, 3),
+                ).map(lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] + cut[3] :]),
+            )
+        )
+        @settings(max_examples=150, deadline=None)
+        def ask(answer: bytes) -> None:
+            said[0] = answer
+            try:
+                got = http.request("POST", "/order", body="x=1")
+            except NoAnswer:
+                return
+            assert 200 <= got.status <= 999
+
+        ask()
 
 
 def test_after_a_cut_the_next_request_gets_a_new_connection() -> None:
