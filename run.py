@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 GAVE_UP = 4
 _POLL_S = 0.2
-_STOP_WITHIN_S = 8.0
+_MORE_THAN_ENTRIES_S = 0.3
+_STOP_WITHIN_S = 2.5
+_KILL_WITHIN_S = 0.3
 _ANSWER_WITHIN_S = 3.0
 _ORDER_MESSAGES = frozenset(
     {"Approved", "CancelOrder", "Fill", "OrderUpdated", "OrderAcknowledged", "OrderRefused",
@@ -70,6 +72,7 @@ class _Host:
         self.display = display
         self.log = log
         self.stop_reason = ""
+        self.venues = (_binance(config, log),)
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
             on_log=self._runtime_says,
@@ -117,11 +120,18 @@ class _Host:
                 self.stop_reason = f"the {for_s:g} s of --for are over"
                 break
         self.log.log("info", "host", f"stopping: {self.stop_reason}")
+        processes = [venue.process for venue in self.venues if venue.process is not None]
+        for process in processes:
+            process.close_market()
         # Risk ends new risk, has the entries cancelled, and then asks the root to stop in order.
         self.runtime.tell_control(names.RISK, CloseForShutdown(self.stop_reason))
-        patience_s = self.config.execution.entry_cancel_timeout_s + 1.0
+        patience_s = self.config.execution.entry_cancel_timeout_s + _MORE_THAN_ENTRIES_S
         outcome = self.runtime.wait(patience_s)
-        return outcome or self.runtime.stop(self.stop_reason, _STOP_WITHIN_S)
+        outcome = outcome or self.runtime.stop(self.stop_reason, _STOP_WITHIN_S)
+        if outcome.abandoned:
+            for process in processes:
+                process.stop(_KILL_WITHIN_S)
+        return outcome
 
     def _signalled(self, number: int, frame: object) -> None:
         # Takes no lock: a second signal interrupts this very line, and a lock would never open.
@@ -176,7 +186,7 @@ class _Host:
         return Parts(
             open_journal=self._open_journal,
             records=JournalReader(state / JOURNAL),
-            venues=(_binance(self.config, self.log),),
+            venues=self.venues,
             statistics=self.runtime.statistics,
             display=self.display,
             log=self.log.log,

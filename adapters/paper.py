@@ -9,14 +9,21 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from adapters.venues.binance_usdm.emulator.discovery import RunningExchange, answers, discover
+from adapters.venues.binance_usdm.emulator.discovery import (
+    RunningExchange,
+    answers,
+    discover,
+    market_stands,
+)
 from core.errors import Unreachable
 from core.ports import Endpoints
 
 __all__ = ["AttachedExchange", "PaperExchange"]
 
 _START_WITHIN_S = 30.0
-_STOP_WITHIN_S = 5.0
+_STOP_WITHIN_S = 3.0
+_SILENT_FOR_S = 15.0
+_CLOSE_WITHIN_S = 0.5
 _POLL_S = 0.05
 
 
@@ -41,6 +48,7 @@ class PaperExchange:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._running: RunningExchange | None = None
+        self._heard_s = 0.0
 
     def ensure(self) -> Endpoints:
         """Attach to the running exchange, else start one. Errors: `Unreachable`."""
@@ -48,6 +56,9 @@ class PaperExchange:
         self._running = discover(self._state_dir, self._venue)
         if self._running is None:
             self._running = self._start(last_port)
+        else:
+            market_stands(self._running.rest, False, _CLOSE_WITHIN_S)
+        self._heard_s = time.monotonic()
         return Endpoints(self._running.rest, self._running.ws, self._running.pid)
 
     def endpoints(self) -> tuple[str, str]:
@@ -55,23 +66,49 @@ class PaperExchange:
         return (self._running.rest, self._running.ws) if self._running else ("", "")
 
     def alive(self) -> bool:
-        """Tell whether the process lives; one that we started is reaped when it ended."""
+        """Tell whether the process lives and answers; one that is silent for long is killed."""
+        if not self._lives() or self._running is None:
+            return False
+        if answers(self._running.rest).get("pid") == self._running.pid:
+            self._heard_s = time.monotonic()
+        elif time.monotonic() - self._heard_s > _SILENT_FOR_S:
+            os.kill(self._running.pid, signal.SIGKILL)
+            self._wait_for_end(_STOP_WITHIN_S)
+            return False
+        return True
+
+    def close_market(self) -> None:
+        """Let prices stand still, so that nothing fills while the host leaves.
+
+        Otherwise what fills after a position looked for the last time is missing in its books
+        until the next start.
+        """
+        if self._running is not None and self._lives():
+            market_stands(self._running.rest, True, _CLOSE_WITHIN_S)
+
+    def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
+        """Ask the process to end in order; kill it if it does not: its account is on disk."""
+        if self._running is None or not self._lives():
+            return
+        pid = self._running.pid
+        os.kill(pid, signal.SIGTERM)
+        if not self._wait_for_end(within_s):
+            os.kill(pid, signal.SIGKILL)
+            self._wait_for_end(_STOP_WITHIN_S)
+
+    def _lives(self) -> bool:
+        """Tell whether the process is there; one that we started is reaped when it ended."""
         if self._process is not None and self._process.poll() is not None:
             return False
         return self._running is not None and _lives(self._running.pid)
 
-    def stop(self) -> None:
-        """Ask the process to end in order; kill it if it does not."""
-        if self._running is None or not self.alive():
-            return
-        pid = self._running.pid
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_WITHIN_S
-        while self.alive():
+    def _wait_for_end(self, within_s: float) -> bool:
+        deadline = time.monotonic() + within_s
+        while self._lives():
             if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += _STOP_WITHIN_S
+                return False
             time.sleep(_POLL_S)
+        return True
 
     def _start(self, port: int) -> RunningExchange:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +174,10 @@ class AttachedExchange:
         """Tell whether it answers."""
         return bool(answers(self._rest))
 
-    def stop(self) -> None:
+    def close_market(self) -> None:
+        """Leave the market alone: it is not ours."""
+
+    def stop(self, within_s: float = 0.0) -> None:
         """Leave it running: it is not ours."""
 
 

@@ -266,8 +266,12 @@ class ExchangeProcess(Protocol):
         """Tell whether the process is there and answers."""
         ...
 
-    def stop(self) -> None:
-        """Stop it in order, if this host may (not one that a person started)."""
+    def close_market(self) -> None:
+        """Let its prices stand still, if this host may; callers are still answered."""
+        ...
+
+    def stop(self, within_s: float = 3.0) -> None:
+        """Stop it in order, by force after `within_s`; never one that a person started."""
         ...
 
 

@@ -126,6 +126,7 @@ class Site:
             "backoff_max_ms": 2000,
         }
         values["console"]["refresh_ms"] = 250
+        values["paper"]["speed"] = 5.0
         for change in changes:
             for table, rows in change.items():
                 if table == "bots":

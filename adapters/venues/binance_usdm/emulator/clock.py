@@ -14,6 +14,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.skew_ms = 0
+        self.market_stands = False  # then no price moves and nothing falls due; calls are answered
 
     def now_ns(self) -> int:
         """Return the matching engine's time, in ns, floored to whole milliseconds."""

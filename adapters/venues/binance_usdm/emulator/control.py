@@ -1,4 +1,4 @@
-"""The control endpoints of the local exchange: its truth, its health, its faults."""
+"""The control endpoints of the local exchange: its truth, health, market and faults."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def control_routes(venue: LocalVenue) -> list[Route]:
             }
         )
 
+    async def market(request: Request) -> Response:
+        try:
+            found = msgspec.json.decode(await request.body(), type=dict[str, bool])
+        except msgspec.DecodeError as error:
+            return _json({"error": str(error)}, 400)
+        if set(found) != {"stands"}:
+            return _json({"error": 'write {"stands": true} or {"stands": false}'}, 400)
+        venue.clock.market_stands = found["stands"]
+        return _json(found)
+
     async def faults(request: Request) -> Response:
         if request.method == "GET":
             return _json({"faults": [fault.row() for fault in venue.faults], "kinds": KINDS})
@@ -69,5 +79,6 @@ def control_routes(venue: LocalVenue) -> list[Route]:
     return [
         Route("/_exchange/ledger", ledger),
         Route("/_exchange/health", health),
+        Route("/_exchange/market", market, methods=["POST"]),
         Route("/_exchange/faults", faults, methods=["GET", "POST", "DELETE"]),
     ]

@@ -13,7 +13,15 @@ from typing import Any
 
 from attrs import field, frozen
 
-__all__ = ["RunningExchange", "answers", "credentials", "discover", "forget", "publish"]
+__all__ = [
+    "RunningExchange",
+    "answers",
+    "credentials",
+    "discover",
+    "forget",
+    "market_stands",
+    "publish",
+]
 
 _TIMEOUT_S = 2.0
 
@@ -106,6 +114,18 @@ def answers(rest: str) -> dict[str, Any]:
     except (urllib.error.URLError, HTTPException, OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def market_stands(rest: str, stands: bool, timeout_s: float) -> bool:
+    """Let the market at this address stand still, or go on; tell whether it said yes in time."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = json.dumps({"stands": stands}).encode()
+    request = urllib.request.Request(f"{rest}/_exchange/market", body)
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, HTTPException, OSError):
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

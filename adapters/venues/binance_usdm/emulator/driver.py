@@ -48,6 +48,9 @@ class MarketDriver:
     async def run(self) -> None:
         """Play until cancelled."""
         while True:
+            if self._venue.clock.market_stands:
+                await asyncio.sleep(_TICK_S)
+                continue
             now_ns = self._venue.clock.now_ns()
             events = self._source.due(now_ns)
             if events:
