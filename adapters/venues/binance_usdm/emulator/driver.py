@@ -43,6 +43,7 @@ class MarketDriver:
                 price = tape.listing.start_price
                 tape.candles.seed(random, price, now_ns // _MS, _MINUTE_MOVE)
             tape.past_ready()
+            tape.advance(now_ns // _MS)
         venue.on_market(opening)
 
     async def run(self) -> None:
