@@ -132,6 +132,7 @@ def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
                 config,
                 names.exchange(venue.name),
                 lambda: ExchangeActor(process, parts.log),
+                waits=True,
                 busy_s=60.0,
             )
         )

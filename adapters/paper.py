@@ -15,7 +15,7 @@ from adapters.venues.binance_usdm.emulator.discovery import (
     discover,
     market_stands,
 )
-from core.errors import Unreachable
+from core.errors import Unreachable, VenueError
 from core.ports import Endpoints
 
 __all__ = ["AttachedExchange", "PaperExchange"]
@@ -51,7 +51,7 @@ class PaperExchange:
         self._heard_s = 0.0
 
     def ensure(self) -> Endpoints:
-        """Attach to the running exchange, else start one. Errors: `Unreachable`."""
+        """Attach to the running exchange, else start one. Errors: `VenueError`."""
         last_port = int(self._running.rest.rsplit(":", 1)[1]) if self._running else 0
         self._running = discover(self._state_dir, self._venue)
         if self._running is None:
@@ -131,14 +131,14 @@ class PaperExchange:
                 said = self._said_since(begin)
                 if port and "in use" in said:
                     return self._start(0)
-                raise Unreachable(
+                raise VenueError(
                     f"the local exchange ended with exit code {self._process.returncode}: {said}",
                     venue=self._venue,
                 )
             time.sleep(_POLL_S)
         self._process.kill()
         self._process.wait()
-        raise Unreachable(
+        raise VenueError(
             f"the local exchange did not listen within {_START_WITHIN_S:.0f} s; "
             f"see {self._log_path}",
             venue=self._venue,

@@ -258,7 +258,8 @@ class ExchangeProcess(Protocol):
     def ensure(self) -> Endpoints:
         """Attach to the running one, else start one, at the addresses of the one before.
 
-        Errors: `Unreachable` when it did not come up, with what it said.
+        Errors: `Unreachable` for one of a person's that is not there yet, `VenueError` for one
+        that cannot be started, with what it said.
         """
         ...
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.operations_socket import HostSilent, ask
+from adapters.venues.binance_usdm.emulator import read_ledger
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -161,6 +162,11 @@ class Site:
         code, out, errors = self.done("ledger", "--json", *options, "--config", str(self.config))
         assert code == 0, errors
         found: Row = json.loads(out)
+        return found
+
+    def ledger_of_folder(self) -> Row:
+        """Return the truth on disk of an exchange that has ended."""
+        found: Row = read_ledger(self.state / "exchange", "binance")
         return found
 
     def status(self) -> Row | None:
