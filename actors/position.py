@@ -78,6 +78,7 @@ from core.symbol_book import SymbolBook
 _SWEEP_NS = 100_000_000
 _RETRY_NS = 1_000_000_000
 _OVERLAP_NS = 60_000_000_000
+_FUNDING_LATE_NS = 50_000_000_000  # less than the overlap, so that the row is in every read
 _READS_TO_AGREE = 3
 _READ_LOST_NS = 30_000_000_000
 _UNLISTED_RETRY_NS = 30_000_000_000
@@ -143,6 +144,8 @@ class PositionActor(Actor):
         self.vanished: dict[str, int] = {}
         self.closing_for = ""
         self.unsaid = False
+        self.next_funding_ns = 0
+        self.funding_until_ns = 0
         self.reported: dict[PositionSide, PositionReported] = {}
 
     def starting(self) -> None:
@@ -181,7 +184,7 @@ class PositionActor(Actor):
             case OrderRead():
                 self._order_read(message)
             case MarkPrice():
-                self.mark = message.mark
+                self._marked(message)
             case FundingPaid():
                 self._funding(message)
             case PositionReported():
@@ -256,7 +259,8 @@ class PositionActor(Actor):
         since_ns = max(self.book.verified_ns - _OVERLAP_NS, self.book.opened_ns)
         self.token += 1
         token = self.generation * _TOKENS + self.token
-        request = ReadSymbol(self.key, since_ns, asked, self.name, token)
+        funding = not self.synced or self.now_ns() < self.funding_until_ns
+        request = ReadSymbol(self.key, since_ns, asked, self.name, token, funding)
         self.tell(names.reads_lane(self.key.venue), request)
 
     def _read_failed(self, failed: ReadFailed) -> None:
@@ -563,6 +567,14 @@ class PositionActor(Actor):
             fill.client_order_id,
         )
         return True
+
+    def _marked(self, mark: MarkPrice) -> None:
+        self.mark = mark.mark
+        before_ns, self.next_funding_ns = self.next_funding_ns, mark.next_funding_ns
+        if before_ns and mark.next_funding_ns > before_ns:
+            # A settlement passed. The venue books it some seconds later.
+            self.funding_until_ns = self.now_ns() + _FUNDING_LATE_NS
+            self.after(2 * _RETRY_NS, Tick("read"))
 
     def _funding(self, paid: FundingPaid) -> None:
         if paid.funding_id in self.book.funding or paid.time_ns <= self.book.opened_ns:
