@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 
 from adapters.venues.binance_usdm.emulator import discover, read_ledger
 from core.errors import UsageError
@@ -109,11 +110,13 @@ def test_a_signal_ends_it_in_order_whatever_is_open(
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_a_killed_exchange_keeps_every_answer_it_gave(
-    start_exchange: Callable[..., Any], round_: int
+def test_a_killed_exchange_keeps_every_answer_and_event_it_gave(
+    start_exchange: Callable[..., Any], connect: Callable[..., Any], round_: int
 ) -> None:
     exchange = start_exchange("--balance", "100000")
     client = exchange.client()
+    key = client.keyed("POST", "/fapi/v1/listenKey").body["listenKey"]
+    socket = connect(exchange, f"/private/ws/{key}")
     price = client.price("BTCUSDT", -0.03)
     answered: dict[str, str] = {}
     killer = threading.Timer(0.15 + 0.1 * round_, exchange.kill)
@@ -141,10 +144,18 @@ def test_a_killed_exchange_keeps_every_answer_it_gave(
         pass  # killed in the middle of a call, as meant
     killer.join()
     assert len(answered) > 20
+    told: set[str] = set()
+    try:
+        while row := socket.next():
+            if row["e"] == "TRADE_LITE":
+                told.add(str(row["t"]))
+    except (OSError, ValueError, websocket.WebSocketException):
+        pass  # the socket's end
     kept = read_ledger(exchange.state, "binance")
     statuses = {row["client_order_id"]: row["status"] for row in kept["orders"]}
     for name, status in answered.items():
         assert statuses[name] in (status, "cancelled"), name
+    assert told and told <= {row["fill_id"] for row in kept["fills"]}
     again = start_exchange(state=exchange.state)
     assert ledger(again) == kept
     market(again.client(), "BUY")

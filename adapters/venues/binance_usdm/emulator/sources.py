@@ -38,6 +38,7 @@ _MS = 1_000_000
 _FUNDING_NS = 8 * 3_600 * _SECOND_NS
 _BASE_RATE = Decimal("0.0001")
 _MAX_BATCH = 2_000
+_MAX_STEPS = 100
 _MAX_BEFORE_BOOK = 5_000
 _MAX_PAST_BARS = 1_500
 _LEGS = 3
@@ -107,7 +108,7 @@ class SyntheticSource:
         events: list[MarketEvent] = []
         for market in self._markets:
             lag = now_ns - market.now_ns
-            if lag > _MAX_BATCH * market.settings.step_ns:
+            if lag > _MAX_STEPS * market.settings.step_ns:  # asleep: the time between is lost
                 market.now_ns += lag - market.settings.step_ns
             events.extend(self._moved(event) for event in market.advance(now_ns))
         return events
