@@ -773,8 +773,15 @@ class PositionActor(Actor):
             self._answer_closing()
 
     def _answer_closing(self) -> None:
-        left = any(not order.command.closing for order in self.book.live.values())
-        if self.closing_for and not left:
+        """Say that the entries are gone once nothing is left whose answer would come too late."""
+        left = any(
+            not order.command.closing
+            or order.state in (State.SUBMITTING, State.UNKNOWN)
+            or order.amending
+            or order.cancel_requested
+            for order in self.book.live.values()
+        )
+        if self.closing_for and not (left or self.book.owing or self.protection.under_way()):
             self.tell(self.closing_for, EntriesCancelled(self.key))
             self.closing_for = ""
 

@@ -84,6 +84,18 @@ class Protection:
             if todo.place is not None:
                 self._place(todo.place, now_ns)
 
+    def under_way(self) -> bool:
+        """Tell whether a stop is still to be placed or taken back."""
+        if self.instrument is None:
+            return False
+        stops = self.book.protective()
+        for held in self.book.positions:
+            mine = [stop for stop in stops if stop.command.position_side is held.side]
+            todo = plan(wanted_stop(held, self.instrument, self.settings.stop_loss_bps), mine)
+            if todo.place is not None or todo.cancel:
+                return True
+        return False
+
     def settled(self, command: PlaceOrder) -> None:
         """Hear that risk answered a proposal."""
         state = self.sides[command.position_side]
