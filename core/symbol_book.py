@@ -32,6 +32,7 @@ from core.strategies.intents import View
 __all__ = ["SymbolBook"]
 
 _REMEMBERED = 2_000
+_SEQUENCE_GAP = 1_000
 
 
 class SymbolBook:
@@ -54,6 +55,7 @@ class SymbolBook:
         self.last_fill_ns = 0
         self.opened_ns = 0
         self.verified_ns = 0
+        self._first_sequence = 0
         self._ended_since: list[str] = []
         self._folded: dict[str, Decimal] = {}
         self._owing: set[str] = set()
@@ -76,7 +78,7 @@ class SymbolBook:
 
     def next_sequence(self, bot: str) -> int:
         """Return the first sequence number that this bot has not used on this symbol."""
-        return self.sequences.get(bot, 0)
+        return self.sequences.get(bot, self._first_sequence)
 
     def ask_amend(self, command: AmendOrder) -> None:
         """Note an amendment on its way; until it is settled the larger quantity counts."""
@@ -200,9 +202,13 @@ class SymbolBook:
     def replay(self, records: Iterable[Record]) -> None:
         """Rebuild from journal records: the opening of the books, then this symbol's own.
 
-        An order whose outcome the journal does not hold is of unknown outcome.
+        An order whose outcome the journal does not hold is of unknown outcome. Sequence numbers
+        skip ahead: closing orders leave while the journal cannot be written, so an id that is not
+        in it may have been used all the same.
         """
+        replayed = False
         for record in records:
+            replayed = True
             payload = record.payload
             match payload:
                 case OrderIntended():
@@ -232,6 +238,10 @@ class SymbolBook:
             state = State.UNKNOWN if order.state is State.SUBMITTING else order.state
             self.live[order.id] = evolve(order, state=state, amending=None)
         self._ended_since.clear()
+        if replayed and self.sequences:
+            self._first_sequence = _SEQUENCE_GAP
+            for bot in self.sequences:
+                self.sequences[bot] += _SEQUENCE_GAP
 
     def _end(self, client_order_id: str, state: State) -> None:
         order = self.live.get(client_order_id)

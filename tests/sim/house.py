@@ -226,10 +226,15 @@ class House:
         self.world.detach()
         return outcome
 
-    def quiesce(self, seconds: float = 45.0) -> None:
-        """End all faults, stop the market, and give the host time to hear of everything."""
+    def heal(self) -> None:
+        """End all faults."""
         self.world.faults.heal()
         self.world.streams_down = False
+        self.journal.broken = ""
+
+    def quiesce(self, seconds: float = 45.0) -> None:
+        """End all faults, stop the market, and give the host time to hear of everything."""
+        self.heal()
         self.world.frozen = {market.key for market in self.world.markets}
         self.run(seconds)
 

@@ -23,9 +23,11 @@ from core.exchange.events import Events
 from core.messages import (
     AccountEvent,
     CancelOrder,
+    Fill,
     FundingPaid,
     Key,
     MarketEvent,
+    OrderUpdated,
     PlaceOrder,
     Quote,
     StreamConnected,
@@ -173,6 +175,7 @@ class World:
         self.market_pipes: list[Pipe] = []
         self.frozen: set[Key] = set()
         self.streams_down = False
+        self.order_first = False
         self._emit(self.exchange.deposit("USDT", deposit, START_NS))
         for market in self.markets:
             for event in market.opening():
@@ -246,6 +249,10 @@ class World:
 
     def _emit(self, events: Events) -> list[AccountEvent]:
         told = list(account_events(VENUE, events))
+        if not self.order_first:  # as Binance's client tells it: the fill, then its order
+            for at in range(len(told) - 1):
+                if isinstance(told[at], OrderUpdated) and isinstance(told[at + 1], Fill):
+                    told[at], told[at + 1] = told[at + 1], told[at]
         self.funding += [event for event in told if isinstance(event, FundingPaid)]
         return told
 
