@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
@@ -66,6 +67,36 @@ def test_subscriptions_by_message(frames: Callable[[str], Any]) -> None:
     assert socket.ask(method="JUMP", id=4)["error"]["code"] == 2
     socket.socket.send("{")
     assert socket.next()["error"]["code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"method": "SUBSCRIBE", "params": "btcusdt@trade", "id": 1}, 2),
+        ({"method": "SUBSCRIBE", "params": [5], "id": 1}, 2),
+        ({"method": "SUBSCRIBE", "params": [], "id": {}}, 2),
+        ({"method": "SUBSCRIBE", "params": [f"s{n}@trade" for n in range(1_025)], "id": 1}, 2),
+        ({"method": "SET_PROPERTY", "params": ["colour", 1], "id": 1}, 2),
+        ({"id": 1}, 2),
+        ([], 2),
+        ("SUBSCRIBE", 2),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_wrong_messages_are_answered_and_the_connection_lives(
+    frames: Callable[[str], Any], message: Any, code: int
+) -> None:
+    socket = frames("/market/ws")
+    socket.socket.send(json.dumps(message))
+    assert socket.next()["error"]["code"] == code
+    assert socket.ask(method="LIST_SUBSCRIPTIONS", id=9)["result"] == []
+
+
+def test_wrapping_is_a_property_of_the_connection(frames: Callable[[str], Any]) -> None:
+    socket = frames("/public/ws/btcusdt@bookTicker")
+    assert socket.ask(method="GET_PROPERTY", params=["combined"], id=1)["result"] is False
+    socket.ask(method="SET_PROPERTY", params=["combined", True], id=2)
+    assert socket.until(lambda row: "stream" in row)[-1]["data"]["s"] == "BTCUSDT"
 
 
 def test_a_stream_on_the_wrong_route_or_misspelt_is_acknowledged_and_silent(

@@ -24,6 +24,7 @@ from core.messages import (
     Bar,
     BookDelta,
     BookSnapshot,
+    Key,
     MarketEvent,
     MarkPrice,
     Quote,
@@ -78,14 +79,15 @@ class SyntheticSource:
         self._seed = seed
         self._speed = speed
         self._markets: list[SyntheticMarket] = []
-        self._id_shift = 0
+        self._first_id = 0
+        self._book_shifts: dict[Key, int] = {}
+        self._trade_shifts: dict[Key, int] = {}
 
     def past(self) -> Mapping[str, Sequence[Bar]]:
         return {}
 
     def opening(self, now_ns: int) -> list[MarketEvent]:
-        # ids go on rising over restarts of the process, as a venue's do
-        self._id_shift = now_ns // _MS * 1_000
+        self._first_id = now_ns // _MS * 1_000
         usual = SyntheticSettings()
         settings = SyntheticSettings(
             step_ns=max(_MS, int(usual.step_ns / self._speed)),
@@ -114,9 +116,10 @@ class SyntheticSource:
         return events
 
     def _moved(self, event: MarketEvent) -> MarketEvent:
-        shift = self._id_shift
+        """Let ids go on rising over restarts of the process, as a venue's do."""
         match event:
             case BookDelta():
+                shift = self._book_shift(event.key, event.last_id)
                 return evolve(
                     event,
                     first_id=event.first_id + shift,
@@ -124,12 +127,19 @@ class SyntheticSource:
                     previous_id=event.previous_id + shift,
                 )
             case BookSnapshot():
-                return evolve(event, last_id=event.last_id + shift)
+                return evolve(
+                    event, last_id=event.last_id + self._book_shift(event.key, event.last_id)
+                )
             case Quote():
+                shift = self._book_shift(event.key, event.update_id)
                 return evolve(event, update_id=event.update_id + shift)
             case Trade():
+                shift = self._trade_shifts.setdefault(event.key, self._first_id - event.trade_id)
                 return evolve(event, trade_id=event.trade_id + shift)
         return event
+
+    def _book_shift(self, key: Key, update_id: int) -> int:
+        return self._book_shifts.setdefault(key, self._first_id - update_id)
 
 
 class ReplaySource:
