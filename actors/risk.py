@@ -233,7 +233,8 @@ class RiskActor(Actor):
             return
         self.risk.halt = halt
         self._tell_halt()
-        level = "info" if halt.level is Level.RUNNING else "error"
+        planned = halt.level is Level.RUNNING or self.closing
+        level = "info" if planned else "error"
         self.log(level, self.name, f"trading is {halt.level.value}: {halt.reason} ({halt.by})")
         self._write_halt()
         self._end_entries()

@@ -148,4 +148,4 @@ class Risk:
 
 
 def _refusal(rule: str, why: str) -> Refusal:
-    return Refusal(rule, ZERO, ZERO, "no limit: a state", why)
+    return Refusal(rule, ZERO, ZERO, "", why)

@@ -32,7 +32,10 @@ class Limits:
 
 @frozen(slots=True)
 class Refusal:
-    """Why an order may not leave: the rule, the figures, and where the limit is configured."""
+    """Why an order may not leave: the rule, the figures, and where the limit is configured.
+
+    `config` is empty where no key sets the limit: the refusal comes from a state or from the order.
+    """
 
     rule: str
     value: Decimal
@@ -41,7 +44,8 @@ class Refusal:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.text} ({self.config})"
+        where = f" ({self.config})" if self.config else ""
+        return f"{self.rule}: {self.text}{where}"
 
 
 @frozen(slots=True)
@@ -159,7 +163,7 @@ def closing_quantity(proposal: Proposal, exposure: Exposure, limits: Limits) -> 
         "closing_quantity",
         order.remaining,
         held,
-        "no limit: a property of the order",
+        "",
         f"closing {text(order.remaining)} of a position of {text(held)} {order.key.symbol}",
     )
 

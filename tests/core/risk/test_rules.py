@@ -99,8 +99,7 @@ CASES = {
         close_long("a", "2.001"),
         D("2.001"),
         D(2),
-        "closing_quantity: closing 2.001 of a position of 2 BTCUSDT "
-        "(no limit: a property of the order)",
+        "closing_quantity: closing 2.001 of a position of 2 BTCUSDT",
         long="2",
     ),
 }
