@@ -32,10 +32,11 @@ from actors.messages import (
     WatchPosition,
     Write,
 )
-from actors.protection import Protection, ProtectionSettings
+from actors.protection import STOP_BOT, Protection, ProtectionSettings
 from actors.runtime import Actor, Timer
 from core.errors import IllegalTransition, RateLimited, Rejected, Unreachable
 from core.evidence import ProofRule
+from core.ids import is_ours, parse
 from core.instruments import Instrument
 from core.messages import (
     AmendOrder,
@@ -142,6 +143,7 @@ class PositionActor(Actor):
         self.alerted: set[str] = set()
         self.known_ns: dict[str, int] = {}
         self.vanished: dict[str, int] = {}
+        self.unremembered: dict[str, bool] = {}
         self.closing_for = ""
         self.unsaid = False
         self.next_funding_ns = 0
@@ -559,6 +561,7 @@ class PositionActor(Actor):
             return False
         self._journal(fill, fill.client_order_id)
         self.book.fill(fill)
+        self._know_order_of(fill)
         held = self.book.positions.of(fill.position_side)
         self.log(
             "info",
@@ -575,6 +578,21 @@ class PositionActor(Actor):
             # A settlement passed. The venue books it some seconds later.
             self.funding_until_ns = self.now_ns() + _FUNDING_LATE_NS
             self.after(2 * _RETRY_NS, Tick("read"))
+
+    def _know_order_of(self, fill: Fill) -> None:
+        """Ask for an order of ours that the journal does not hold: it was lost with a disk."""
+        name = fill.client_order_id
+        if self.book.find(name) is None and is_ours(name, self.settings.host, self.key.symbol):
+            self._ask(name, 0)
+
+    def _conditional(self, client_order_id: str, known: Order | None) -> bool:
+        """Tell which service of the venue to ask; for an order nobody remembers, each in turn."""
+        if known is not None:
+            return known.command.type.conditional
+        made = parse(client_order_id)
+        asked_before = self.unremembered.get(client_order_id, False)
+        self.unremembered[client_order_id] = not asked_before
+        return (made is not None and made.bot == STOP_BOT) is not asked_before
 
     def _funding(self, paid: FundingPaid) -> None:
         if paid.funding_id in self.book.funding or paid.time_ns <= self.book.opened_ns:
@@ -625,7 +643,9 @@ class PositionActor(Actor):
             changed |= self._fold(fill)
         order = self.book.live.get(read.client_order_id)
         if order is None:
-            if read.client_order_id not in self.book.owing:
+            changed |= read.found is not None and self._take(read.found)
+            known = self.book.find(read.client_order_id) is not None
+            if known and read.client_order_id not in self.book.owing:
                 self.queries.pop(read.client_order_id, None)
         elif read.found is not None:
             self.queries.pop(order.id, None)
@@ -680,12 +700,12 @@ class PositionActor(Actor):
             if due_ns <= now_ns:
                 known = self.book.find(client_order_id)
                 owing = client_order_id in self.book.owing
-                if known is None or (known.state.ended and not owing):
+                if known is not None and known.state.ended and not owing:
                     del self.queries[client_order_id]
                     continue
                 longer_ns = min(max(pause_ns, 1) * 2, self.settings.longest_query_ns)
                 self.queries[client_order_id] = (now_ns + longer_ns, longer_ns)
-                conditional = known.command.type.conditional
+                conditional = self._conditional(client_order_id, known)
                 request = ReadOrder(self.key, client_order_id, conditional, self.name)
                 self.tell(names.reads_lane(self.key.venue), request)
         if self.unsaid:

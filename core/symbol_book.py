@@ -156,6 +156,8 @@ class SymbolBook:
         realised = self.positions.apply(fill)
         if realised is not None:
             self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
+            if is_ours(fill.client_order_id, self.host, self.key.symbol):
+                self._used(fill.client_order_id)
             order = self.find(fill.client_order_id)
             if order is not None:
                 folded = self._folded.get(order.id, ZERO) + fill.quantity
@@ -263,11 +265,14 @@ class SymbolBook:
         else:
             self._owing.discard(order.id)
 
-    def _keep(self, order: Order) -> None:
-        self._note_owing(order)
-        made = parse(order.id)
+    def _used(self, client_order_id: str) -> None:
+        made = parse(client_order_id)
         if made is not None:
             self.sequences[made.bot] = max(self.sequences.get(made.bot, 0), made.sequence + 1)
+
+    def _keep(self, order: Order) -> None:
+        self._note_owing(order)
+        self._used(order.id)
         if not order.state.ended:
             self.live[order.id] = order
             return

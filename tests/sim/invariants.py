@@ -10,6 +10,7 @@ from actors import names
 from actors.risk import RiskActor
 from core.messages import Fill, OrderStatus, OrderUpdated, Side
 from core.money import ZERO
+from core.records import OrderIntended
 from core.risk.halt import Level
 from tests.sim.house import House
 from tests.sim.world import MS_NS, SECOND_NS, Sent
@@ -37,6 +38,16 @@ class Watchman:
 
     def __attrs_post_init__(self) -> None:
         self.house.world.door.append(self.at_the_door)
+        self.house.on_start.append(self.forget_unwritten)
+
+    def forget_unwritten(self) -> None:
+        """Allow ids again that no journal holds: their host died while it could not write."""
+        written = {
+            record.payload.order.client_order_id
+            for record in self.house.journal.records
+            if isinstance(record.payload, OrderIntended)
+        }
+        self.ids &= written
 
     def at_the_door(self, sent: Sent) -> None:
         """Judge one placement as it arrives."""
@@ -87,9 +98,7 @@ class Watchman:
         self.epoch = actor.risk.halt.epoch
         self.halts.setdefault(self.epoch, now_ns)
         paused = {key.symbol for key in actor.risk.paused}
-        self.paused_since = {
-            symbol: self.paused_since.get(symbol, now_ns) for symbol in paused
-        }
+        self.paused_since = {symbol: self.paused_since.get(symbol, now_ns) for symbol in paused}
 
     def _money(self) -> None:
         exchange = self.house.world.exchange
@@ -158,6 +167,7 @@ class Watchman:
                 if not trades or trades[0].fill != payload:
                     self._wrong(f"fill {place} is not the exchange's")
             elif isinstance(payload, OrderUpdated) and payload.status is not OrderStatus.REJECTED:
-                if payload.client_order_id not in self.ids:
+                sent = {each.order.client_order_id for each in self.house.world.sent}
+                if payload.client_order_id not in sent:
                     self._wrong(f"{payload.client_order_id} never reached the exchange")
         self.records_seen = len(records)
