@@ -27,8 +27,11 @@ START_S = 20.0
 class LocalExchange:
     """One `run.py exchange` process; `key` and `secret` open its account."""
 
-    def __init__(self, state: Path, *arguments: str) -> None:
+    def __init__(
+        self, state: Path, *arguments: str, prepare: Callable[[], None] | None = None
+    ) -> None:
         self.state = state
+        self.prepare = prepare
         self.arguments = arguments
         self.process: subprocess.Popen[str] | None = None
         self.key = "a" * 64
@@ -46,6 +49,7 @@ class LocalExchange:
             stdout=subprocess.PIPE,
             stderr=(self.state.parent / f"{self.state.name}.err").open("a"),
             text=True,
+            preexec_fn=self.prepare,
         )
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], START_S)
@@ -145,9 +149,11 @@ def start_exchange(
 ) -> Iterator[Callable[..., LocalExchange]]:
     started: list[LocalExchange] = []
 
-    def start(*arguments: str, state: Path | None = None) -> LocalExchange:
+    def start(
+        *arguments: str, state: Path | None = None, prepare: Callable[[], None] | None = None
+    ) -> LocalExchange:
         folder = state or tmp_path_factory.mktemp("exchange")
-        exchange = LocalExchange(folder, *arguments).start()
+        exchange = LocalExchange(folder, *arguments, prepare=prepare).start()
         started.append(exchange)
         return exchange
 

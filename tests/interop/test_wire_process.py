@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -161,6 +162,29 @@ def test_a_killed_exchange_keeps_every_answer_and_event_it_gave(
     market(again.client(), "BUY")
     numbers = [int(row["fill_id"]) for row in ledger(again)["fills"]]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_a_full_disk_stops_it_with_nothing_told_that_was_not_kept(
+    start_exchange: Callable[..., Any],
+) -> None:
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    exchange = start_exchange(prepare=small_disk)
+    client = exchange.client()
+    answered = []
+    with pytest.raises((OSError, http.client.HTTPException, AssertionError)):
+        for number in range(2_000):
+            answer = market(client, "SELL" if number % 2 else "BUY", "0.001")
+            assert answer.status == 200
+            answered.append(str(answer.body["orderId"]))
+    assert exchange.process.wait(10) == 1
+    assert exchange.errors.startswith("error: the local exchange cannot go on")
+    assert exchange.errors.count("\n") == 1
+    kept = read_ledger(exchange.state, "binance")
+    assert answered and set(answered) <= {row["order_id"] for row in kept["orders"]}
+    again = start_exchange(state=exchange.state)
+    assert ledger(again) == kept
 
 
 def test_the_account_has_one_exchange_at_a_time(exchange: Any) -> None:

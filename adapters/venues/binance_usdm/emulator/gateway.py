@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,6 +123,11 @@ class Gateway:
             status, answer, headers = error.status, error.body(), list(error.headers.items())
             headers.append(self._venue.limits.weight_header())
             await _send(send, status, answer, headers)
+            return
+        except sqlite3.Error:
+            # the server stops when it sees why (`LocalVenue.failure`); whether it happened is open
+            text = "An unknown error occurred while processing the request."
+            await _send(send, 500, {"code": -1000, "msg": text}, [])
             return
         after = self._venue.faults.after(call.method, call.path, call.symbol)
         if after is None:

@@ -181,10 +181,12 @@ class _Server(uvicorn.Server):
         self.cutter.release()
         await super().shutdown(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Stop once the account cannot be kept."""
+        self.failure = self.failure or self.venue.failure
+        return self.failure is not None or await super().on_tick(counter)
+
     async def _failed(self, _: Request, __: Exception) -> Response:
-        if self.venue.failure is not None:
-            self.failure = self.venue.failure
-            self.should_exit = True
         body = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
         return Response(json.dumps(body), 500, media_type="application/json")
 
