@@ -189,7 +189,7 @@ def test_a_full_disk_stops_it_with_nothing_told_that_was_not_kept(
 
 def test_the_account_has_one_exchange_at_a_time(exchange: Any) -> None:
     other = command("--state", str(exchange.state))
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert other.stderr.startswith("error: another local exchange holds this account")
     assert other.stderr.count("\n") == 1
 
@@ -218,13 +218,13 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = command("--state", str(tmp_path), *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_is_told(exchange: Any, tmp_path: Path) -> None:
     done = command("--state", str(tmp_path), "--port", str(exchange.port))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1:{exchange.port}")
 
 
@@ -288,6 +288,35 @@ def test_a_recorded_session_is_played_with_its_own_book(
     assert client.control("GET", "health").body["market"]["BTCUSDT"]["book_errors"] == 0
     assert market(client, "BUY").status == 200
     assert client.public("/fapi/v1/premiumIndex", **BTC).body["nextFundingTime"] > 0
+    assert exchange.stop() == 0
+
+
+def test_when_a_recording_is_over_its_last_book_stands(
+    start_exchange: Callable[..., Any], tmp_path: Path, wait_for: Callable[..., Any]
+) -> None:
+    def frame(at_ms: int, stream: str, **data: Any) -> str:
+        row = {"stream": f"btcusdt@{stream}", "data": {"s": "BTCUSDT", "E": at_ms, **data}}
+        return f"{at_ms}000000 {json.dumps(row)}"
+
+    start = 1_721_347_020_000
+    snapshot = {"lastUpdateId": 5, "E": start, "T": start}
+    snapshot |= {"bids": [["60000.00", "1.000"]], "asks": [["60000.10", "2.000"]]}
+    quote = {"u": 5, "b": "60000.00", "B": "1.000", "a": "60000.10", "A": "2.000", "T": start}
+    delta = {"U": 6, "u": 9, "pu": 5, "b": [["60000.00", "3.000"]], "a": []}
+    lines = [
+        frame(start, "bookTicker", **quote),
+        f"{start}000000 {json.dumps(snapshot)}",
+        frame(start + 200, "depth@0ms", T=start + 200, **delta),
+    ]
+    path = tmp_path / "session.txt"
+    path.write_text("\n".join(lines) + "\n")
+    exchange = start_exchange("--market", str(path))
+    wait_for(lambda: "the last book stands" in exchange.errors)
+    book = exchange.client().public("/fapi/v1/depth", **BTC, limit=5).body
+    assert (book["lastUpdateId"], book["bids"]) == (9, [["60000.00", "3.000"]])
+    answer = market(exchange.client(), "BUY")
+    assert answer.status == 200
+    assert ledger(exchange)["fills"][0]["price"] == "60000.1"
     assert exchange.stop() == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.venues.binance_usdm.emulator.discovery import RunningExchange, discover
 from adapters.venues.binance_usdm.emulator.options import ExchangeOptions
+from adapters.venues.binance_usdm.emulator.store import read_ledger
 
 __all__ = ["ExchangeOptions", "RunningExchange", "discover", "read_ledger", "serve"]
 
@@ -16,6 +17,3 @@ def serve(options: ExchangeOptions) -> int:
     from adapters.venues.binance_usdm.emulator.server import run
 
     return run(options)
-
-
-from adapters.venues.binance_usdm.emulator.store import read_ledger  # noqa: E402
