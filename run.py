@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from adapters import cli
+from core.errors import ConfigError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def run_host(config: Config, *, for_s: float | None) -> int:
     from adapters.lock import InstanceLock
     from adapters.logs import configure
 
+    _check_folder(Path(config.paths.logs), "paths.logs")
     terminal = sys.stdout.isatty()
     display = TableDisplay() if terminal else LinesDisplay()
     log = configure(config.logs, config.paths.logs, console=display.line)
@@ -60,6 +63,17 @@ def run_host(config: Config, *, for_s: float | None) -> int:
     finally:
         display.close()
         log.close()
+
+
+def _check_folder(folder: Path, key: str) -> None:
+    """Make a folder of ours. Errors: `ConfigError` where it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        what = f"{folder}: {os.strerror(error.errno or 0).lower()}"
+        raise ConfigError(what, key, "name a folder that this user may write to") from None
 
 
 class _Host:

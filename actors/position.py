@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 from attrs import evolve, frozen
 
@@ -76,10 +78,11 @@ from core.symbol_book import SymbolBook
 # core.symbol_book, core.protection and core.evidence; stops are looked after by
 # actors.protection.
 
+_REPLAY_PART = 2_000
 _SWEEP_NS = 100_000_000
 _RETRY_NS = 1_000_000_000
 _OVERLAP_NS = 60_000_000_000
-_FUNDING_LATE_NS = 50_000_000_000  # less than the overlap, so that the row is in every read
+_FUNDING_LATE_NS = 50_000_000_000
 _READS_TO_AGREE = 3
 _READ_LOST_NS = 30_000_000_000
 _UNLISTED_RETRY_NS = 30_000_000_000
@@ -136,6 +139,8 @@ class PositionActor(Actor):
         self.recorded_ns = 0
         self.synced = False
         self.stream_up = True
+        self.replaying: Iterator[Record] | None = None
+        self.held: list[object] = []
         self.early: list[object] = []
         self.ended: list[str] = []
         self.untold: list[str] = []
@@ -147,7 +152,9 @@ class PositionActor(Actor):
         self.closing_for = ""
         self.unsaid = False
         self.next_funding_ns = 0
-        self.funding_until_ns = 0
+        self.settled_ns = 0
+        self.funding_read_ns = 0
+        self.asked_funding = False
         self.reported: dict[PositionSide, PositionReported] = {}
 
     def starting(self) -> None:
@@ -156,15 +163,39 @@ class PositionActor(Actor):
         self.protection = Protection(
             self.book, self.settings.protection, self._propose, self._cancel_stop, self.log
         )
-        self.book.replay(self.records.read(kinds=(BooksOpened,)))
-        self.book.replay(self.records.read(key=self.key))
+        self.book.take_in(self.records.read(kinds=(BooksOpened,)))
+        self.replaying = self.records.read(key=self.key)
+        self.waiting("reading the journal")
+        self._replay()
+
+    def _replay(self) -> None:
+        """Rebuild part by part: a long journal is no reason to take this actor for hung."""
+        assert self.replaying is not None
+        if self.book.take_in(islice(self.replaying, _REPLAY_PART)) == _REPLAY_PART:
+            self.tell(self.name, Tick("replay"))
+            return
+        self.replaying = None
+        self.book.end_replay()
         self.waiting("reading instrument and settings")
         self._set_up()
         self.every(_SWEEP_NS, Tick("sweep"))
         self.every(self.settings.reconcile_every_ns, Tick("reconcile"))
+        held, self.held = self.held, []
+        for message in held:
+            self.handle(message)
+
+    def stopping(self) -> None:
+        # Risk only knows which symbol did not answer a shutdown in time; a person needs the ids.
+        for order in self.book.live.values() if self.closing_for else ():
+            if order.state in (State.SUBMITTING, State.UNKNOWN) or not order.command.closing:
+                self.log("error", f"left behind, {_words(order)}", order.id)
 
     def handle(self, message: object) -> None:
         match message:
+            case Tick("replay"):
+                self._replay()
+            case _ if self.replaying is not None:
+                self.held.append(message)
             case Approved(command=PlaceOrder()):
                 self._submit(message)
             case Approved(command=AmendOrder()):
@@ -261,8 +292,11 @@ class PositionActor(Actor):
         since_ns = max(self.book.verified_ns - _OVERLAP_NS, self.book.opened_ns)
         self.token += 1
         token = self.generation * _TOKENS + self.token
-        funding = not self.synced or self.now_ns() < self.funding_until_ns
-        request = ReadSymbol(self.key, since_ns, asked, self.name, token, funding)
+        self.asked_funding = not self.synced or self._funding_due()
+        funding_since_ns = min(since_ns, self.funding_read_ns or since_ns)
+        request = ReadSymbol(
+            self.key, since_ns, asked, self.name, token, self.asked_funding, funding_since_ns
+        )
         self.tell(names.reads_lane(self.key.venue), request)
 
     def _read_failed(self, failed: ReadFailed) -> None:
@@ -382,6 +416,8 @@ class PositionActor(Actor):
         if not apart:
             self.reads_differing = 0
             self.book.verified_ns = max(self.book.verified_ns, read.as_of_ns)
+            if self.asked_funding:
+                self.funding_read_ns = read.as_of_ns
             self.book.settle_owing()
             self._synced(differences, changed=changed)
             return
@@ -575,9 +611,14 @@ class PositionActor(Actor):
         self.mark = mark.mark
         before_ns, self.next_funding_ns = self.next_funding_ns, mark.next_funding_ns
         if before_ns and mark.next_funding_ns > before_ns:
-            # A settlement passed. The venue books it some seconds later.
-            self.funding_until_ns = self.now_ns() + _FUNDING_LATE_NS
-            self.after(2 * _RETRY_NS, Tick("read"))
+            self.settled_ns = before_ns
+            self._ask_again(2 * _RETRY_NS)
+
+    def _funding_due(self) -> bool:
+        """Tell whether a settlement may lack in what was read: it is booked some seconds late."""
+        if self.next_funding_ns and self.now_ns() > self.next_funding_ns:
+            self.settled_ns = self.next_funding_ns
+        return self.funding_read_ns < self.settled_ns + _FUNDING_LATE_NS
 
     def _know_order_of(self, fill: Fill) -> None:
         """Ask for an order of ours that the journal does not hold: it was lost with a disk."""

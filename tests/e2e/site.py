@@ -197,7 +197,7 @@ class Site:
 
     def exchange(self) -> Row:
         """Return the exchange's discovery file, empty where there is none."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
             found: Row = json.loads((self.state / "exchange/binance/exchange.json").read_text())
             return found
         return {}

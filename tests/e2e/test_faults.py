@@ -39,9 +39,13 @@ FAULTS = {
 def test_nothing_is_lost_or_doubled_while(site: Site, what: str):
     site.configure(
         {
-            "venues": {"binance": {"read_timeout_ms": 1000}},
+            "venues": {"binance": {"read_timeout_ms": 1000, "recv_window_ms": 1000}},
             "market": {"reconcile_every_s": 2.0},
-            "execution": {"unknown_first_query_ms": 50, "unknown_max_query_ms": 500},
+            "execution": {
+                "max_order_age_ms": 500,
+                "unknown_first_query_ms": 50,
+                "unknown_max_query_ms": 500,
+            },
         }
     )
     host = site.start()

@@ -34,7 +34,7 @@ from adapters.venues.binance_usdm.emulator.sockets import Sockets
 from adapters.venues.binance_usdm.emulator.sources import open_source
 from adapters.venues.binance_usdm.emulator.store import Store
 from adapters.venues.binance_usdm.emulator.venue import LocalVenue
-from core.errors import BulkheadError, UsageError
+from core.errors import BulkheadError, UsageError, UserError
 
 __all__ = ["run"]
 
@@ -45,8 +45,15 @@ _PING_EVERY_S = 180.0
 _PONG_WITHIN_S = 600.0
 
 
+class _CannotGoOn(UsageError):
+    """It ran, and had to stop."""
+
+
 def run(options: ExchangeOptions) -> int:
-    """Serve until a signal; return 0 after an orderly stop, 1 where it could not go on."""
+    """Serve until a signal; return 0 after an orderly stop, 1 where it could not go on.
+
+    2 for what it was told and cannot be meant, or be had: a port, a file, an account in use.
+    """
     if not logging.getLogger().handlers:
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
@@ -54,7 +61,7 @@ def run(options: ExchangeOptions) -> int:
             return _serve(options, stack)
     except BulkheadError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        return 1
+        return 2 if isinstance(error, UserError) and not isinstance(error, _CannotGoOn) else 1
 
 
 def _serve(options: ExchangeOptions, stack: contextlib.ExitStack) -> int:
@@ -113,7 +120,7 @@ async def _main(
     if server.failure is None:
         driver.note_prices()
     else:
-        raise UsageError(
+        raise _CannotGoOn(
             f"the local exchange cannot go on: {server.failure}",
             str(server.venue.store.path),
             "mend the cause and start it again; the account is as it was last answered",
