@@ -294,7 +294,7 @@ class ConnectionActor(Actor):
             tuple(missing),
             positions,
             venue.fills(key, since_ns=request.fills_since_ns),
-            venue.funding(key, request.fills_since_ns) if request.with_funding else (),
+            venue.funding(key, request.funding_since_ns) if request.with_funding else (),
             as_of_ns,
             request.token,
         )

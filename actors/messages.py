@@ -205,6 +205,7 @@ class ReadSymbol:
     reply_to: str
     token: int = 0
     with_funding: bool = True
+    funding_since_ns: int = 0
 
 
 @frozen(slots=True)

@@ -293,7 +293,8 @@ class PositionActor(Actor):
         self.token += 1
         token = self.generation * _TOKENS + self.token
         self.asked_funding = not self.synced or self._funding_due()
-        funding_since_ns = min(since_ns, self.funding_read_ns or since_ns)
+        funding_since_ns = min(since_ns, self.funding_read_ns - 2 * _OVERLAP_NS)
+        funding_since_ns = max(funding_since_ns, self.book.opened_ns)
         request = ReadSymbol(
             self.key, since_ns, asked, self.name, token, self.asked_funding, funding_since_ns
         )
@@ -449,10 +450,10 @@ class PositionActor(Actor):
         early, self.early = self.early, []
         for event in early:
             self.handle(event)
-        if self.stream_up and self.token >= self.answer_counts_from:
-            self.tell_control(names.RISK, Resume(self.name))
-        else:
+        if self.token < self.answer_counts_from:
             self._ask_again(0)
+        elif self.stream_up:
+            self.tell_control(names.RISK, Resume(self.name))
         if first or changed:
             self._changed(reset=first)
         if first:

@@ -33,6 +33,7 @@ __all__ = ["SymbolBook"]
 
 _REMEMBERED = 2_000
 _SEQUENCE_GAP = 1_000
+_CLOCKS_APART_NS = 600_000_000_000
 
 
 class SymbolBook:
@@ -202,48 +203,60 @@ class SymbolBook:
         return View(tuple(self.positions), tuple(self.live.values()), (), now_ns, reset=True)
 
     def replay(self, records: Iterable[Record]) -> None:
-        """Rebuild from journal records: the opening of the books, then this symbol's own.
+        """Rebuild from journal records: the opening of the books, then this symbol's own."""
+        self.take_in(records)
+        self.end_replay()
+
+    def take_in(self, records: Iterable[Record]) -> int:
+        """Fold a part of the journal in; return how many records that were."""
+        count = 0
+        for record in records:
+            count += 1
+            self._replay(record)
+        return count
+
+    def end_replay(self) -> None:
+        """Judge what was replayed.
 
         An order whose outcome the journal does not hold is of unknown outcome. Sequence numbers
         skip ahead: closing orders leave while the journal cannot be written, so an id that is not
         in it may have been used all the same.
         """
-        replayed = False
-        for record in records:
-            replayed = True
-            payload = record.payload
-            match payload:
-                case OrderIntended():
-                    if self.find(payload.order.client_order_id) is None:
-                        self._keep(intend(payload.order, record.time_ns))
-                case AmendIntended():
-                    if payload.order.client_order_id in self.live:
-                        self.ask_amend(payload.order)
-                case OrderGone():
-                    self._end(payload.client_order_id, State.GONE)
-                case OrderRefused(action="place"):
-                    self._end(payload.client_order_id, State.REJECTED)
-                case OrderUpdated():
-                    try:
-                        self.said(payload)
-                    except IllegalTransition:
-                        self.force(payload)
-                case Fill():
-                    self.fill(payload)
-                case FundingPaid():
-                    self.funding[payload.funding_id] = payload.amount
-                case Reconciled() if not payload.differences:
-                    self.verified_ns = record.time_ns
-                case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
-                    self._open(payload)
         for order in list(self.live.values()):
             state = State.UNKNOWN if order.state is State.SUBMITTING else order.state
             self.live[order.id] = evolve(order, state=state, amending=None)
         self._ended_since.clear()
-        if replayed and self.sequences:
+        if self.sequences:
             self._first_sequence = _SEQUENCE_GAP
             for bot in self.sequences:
                 self.sequences[bot] += _SEQUENCE_GAP
+
+    def _replay(self, record: Record) -> None:
+        payload = record.payload
+        match payload:
+            case OrderIntended():
+                if self.find(payload.order.client_order_id) is None:
+                    self._keep(intend(payload.order, record.time_ns))
+            case AmendIntended():
+                if payload.order.client_order_id in self.live:
+                    self.ask_amend(payload.order)
+            case OrderGone():
+                self._end(payload.client_order_id, State.GONE)
+            case OrderRefused(action="place"):
+                self._end(payload.client_order_id, State.REJECTED)
+            case OrderUpdated():
+                try:
+                    self.said(payload)
+                except IllegalTransition:
+                    self.force(payload)
+            case Fill():
+                self.fill(payload)
+            case FundingPaid():
+                self.funding[payload.funding_id] = payload.amount
+            case Reconciled() if not payload.differences:
+                self.verified_ns = record.time_ns - _CLOCKS_APART_NS
+            case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
+                self._open(payload)
 
     def _end(self, client_order_id: str, state: State) -> None:
         order = self.live.get(client_order_id)
