@@ -32,8 +32,6 @@ from core.strategies.hedge_grid import GridSettings
 
 _NS_S = 1_000_000_000
 _NS_MS = 1_000_000
-_REPLAY_S = 60.0
-"""How long a position may take to rebuild itself from a long journal."""
 
 
 @frozen
@@ -196,7 +194,6 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
                 names.position(key),
                 lambda: PositionActor(key, position, parts.records, parts.log),
                 waits=True,
-                busy_s=_REPLAY_S,
             ),
             _child(
                 config,

@@ -71,9 +71,11 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.broken = ""
+        self.failures = 0
 
     def append(self, records: Sequence[Record]) -> None:
         if self.broken:
+            self.failures += 1
             raise JournalError(self.broken)
         for record in records:
             self.records.append(evolve(record, sequence=len(self.records) + 1))
