@@ -378,7 +378,7 @@ def test_a_damaged_account_is_told_and_left_alone(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "exchange.db").write_bytes(b"not a database" * 1_000)
     done = command("--state", str(tmp_path))
-    assert done.returncode == 1 and done.stderr.startswith("error: ")
+    assert done.returncode == 2 and done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     with pytest.raises(UsageError):
         read_ledger(tmp_path, "binance")
