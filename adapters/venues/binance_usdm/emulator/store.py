@@ -77,10 +77,13 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db = _open(self.path, f"file:{self.path}?mode=rwc")
         self.path.chmod(0o600)
-        self._db.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000;"
-            + _SCHEMA
-        )
+        try:
+            self._db.executescript(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000;"
+                + _SCHEMA
+            )
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path, error) from None
         _check_version(self._db, self.path)
         self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
         self._encode = msgspec.json.Encoder().encode

@@ -96,8 +96,9 @@ def test_a_missing_damaged_or_newer_account_is_told_in_one_line(tmp_path: Path) 
         Store(tmp_path / "binance")
     store.close()
     (tmp_path / "binance" / "exchange.db").write_bytes(b"no database" * 100)
-    with pytest.raises(UsageError):
-        read_ledger(tmp_path, "binance")
+    for use in (lambda: read_ledger(tmp_path, "binance"), lambda: Store(tmp_path / "binance")):
+        with pytest.raises(UsageError, match="cannot be read"):
+            use()
 
 
 def test_an_account_has_one_holder(tmp_path: Path) -> None:
