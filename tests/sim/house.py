@@ -237,7 +237,7 @@ class House:
         self.world.streams_down = False
         self.journal.broken = ""
 
-    def quiesce(self, seconds: float = 45.0) -> None:
+    def quiesce(self, seconds: float = 130.0) -> None:
         """End all faults, stop the market, and give the host time to hear of everything."""
         self.heal()
         self.world.frozen = {market.key for market in self.world.markets}

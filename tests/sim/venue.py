@@ -140,7 +140,7 @@ class SimVenue(Venue):
 
     def book(self, key: Key, depth: int) -> BookSnapshot:
         self._read("book")
-        book = self.exchange.book(key.symbol)
+        book = self._asked(lambda: self.exchange.book(key.symbol))
         bids, asks = book.top(depth)
         return BookSnapshot(key, book.last_id, bids, asks, book.event_ns)
 
