@@ -77,11 +77,16 @@ class Proposal:
 Rule = Callable[[Proposal, Exposure, Limits], Refusal | None]
 
 
-def _over(rule: str, value: Decimal, limit: Decimal, what: str) -> Refusal | None:
+def _over(
+    rule: str, value: Decimal, limit: Decimal, what: str, proposal: Proposal
+) -> Refusal | None:
+    """Refuse over the limit. `what` is put into words then only: approvals are the hot path."""
     if value <= limit:
         return None
+    order = proposal.order
+    words = what.format(side=order.side.value, symbol=order.key.symbol, proposal=proposal)
     shown, over = (text(ceil_to_step(figure, _SHOWN_STEP)) for figure in (value, value - limit))
-    figures = f"{what} would be {shown}, {over} over the limit of {text(limit)}"
+    figures = f"{words} would be {shown}, {over} over the limit of {text(limit)}"
     return Refusal(rule, value, limit, f"risk.{rule}", figures)
 
 
@@ -89,9 +94,8 @@ def order_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Re
     """Bound what one order may still open."""
     if proposal.order.closing:
         return None
-    return _over(
-        "max_order_notional", proposal.notional, limits.max_order_notional, "order notional"
-    )
+    limit = limits.max_order_notional
+    return _over("max_order_notional", proposal.notional, limit, "order notional", proposal)
 
 
 def symbol_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
@@ -100,8 +104,8 @@ def symbol_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> R
     if order.closing or not proposal.added:
         return None
     after = exposure.worst_notional(order.key, order.side) + proposal.added
-    what = f"{order.side.value} notional of {order.key.symbol}"
-    return _over("max_symbol_notional", after, limits.max_symbol_notional, what)
+    what = "{side} notional of {symbol}"
+    return _over("max_symbol_notional", after, limits.max_symbol_notional, what, proposal)
 
 
 def side_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
@@ -110,9 +114,8 @@ def side_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Ref
     if order.closing or not proposal.added:
         return None
     after = exposure.direction_notional(order.side) + proposal.added
-    return _over(
-        "max_side_notional", after, limits.max_side_notional, f"{order.side.value} notional"
-    )
+    limit = limits.max_side_notional
+    return _over("max_side_notional", after, limit, "{side} notional", proposal)
 
 
 def gross_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
@@ -120,7 +123,8 @@ def gross_notional(proposal: Proposal, exposure: Exposure, limits: Limits) -> Re
     if proposal.order.closing or not proposal.added:
         return None
     after = exposure.gross_notional() + proposal.added
-    return _over("max_gross_notional", after, limits.max_gross_notional, "gross notional")
+    limit = limits.max_gross_notional
+    return _over("max_gross_notional", after, limit, "gross notional", proposal)
 
 
 def open_orders(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
@@ -129,9 +133,9 @@ def open_orders(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refus
     if order.closing or exposure.holds(order.key, order.client_order_id):
         return None
     after = Decimal(exposure.opening_orders(order.key, order.side) + 1)
-    what = f"open {order.side.value} orders of {order.key.symbol}"
     limit = Decimal(limits.max_open_orders_per_side)
-    return _over("max_open_orders_per_side", after, limit, what)
+    what = "open {side} orders of {symbol}"
+    return _over("max_open_orders_per_side", after, limit, what, proposal)
 
 
 def price_collar(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
@@ -140,8 +144,8 @@ def price_collar(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refu
         return None
     sign = 1 if proposal.order.side is Side.BUY else -1
     through = bps((proposal.price - proposal.mark) * sign, proposal.mark)
-    what = f"price {text(proposal.price)} through mark {text(proposal.mark)} in bps"
-    return _over("price_collar_bps", through, limits.price_collar_bps, what)
+    what = "price {proposal.price:f} through mark {proposal.mark:f} in bps"
+    return _over("price_collar_bps", through, limits.price_collar_bps, what, proposal)
 
 
 def closing_quantity(proposal: Proposal, exposure: Exposure, limits: Limits) -> Refusal | None:
