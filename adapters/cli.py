@@ -307,6 +307,27 @@ class RunHost(Protocol):
 
 def main(run_host: RunHost, arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; every failure is one line on stderr."""
+    _open_what_is_closed()
+    code = _main(run_host, arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nobody reads what is left: were it written at exit, the exit code would be lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without stdout or stderr, as by some daemons, a silent one.
+
+    Otherwise the next file opened would get its number, and be written to.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the process's life)
+
+
+def _main(run_host: RunHost, arguments: list[str] | None) -> int:
     context: click.Context | None = None
     try:
         with cli.make_context(
@@ -332,9 +353,7 @@ def main(run_host: RunHost, arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return DONE
     except BrokenPipeError:
-        # The reader of our output left, as `head` does; nothing more may be written to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return DONE  # the reader of our output left, as `head` does
     except Exception as error:  # noqa: BLE001 (the last place: written down, told in one line)
         where = _write_down(context, error)
         what = f"unexpected {type(error).__name__}"

@@ -19,6 +19,7 @@ __all__ = [
     "credentials",
     "discover",
     "forget",
+    "make_private",
     "market_stands",
     "publish",
 ]
@@ -53,6 +54,13 @@ def credentials(folder: Path, key: str, secret: str) -> tuple[str, str]:
     if (key, secret) != (kept.get("key"), kept.get("secret")):
         _write(path, {"key": key, "secret": secret})
     return key, secret
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and those missing above it, for the owner alone (0700)."""
+    for one in (*reversed(folder.parents), folder):
+        if not one.is_dir():
+            one.mkdir(mode=0o700, exist_ok=True)
 
 
 def publish(folder: Path, venue: str, rest: str, ws: str, started_ns: int) -> None:
@@ -137,7 +145,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:

@@ -10,6 +10,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from adapters.venues.binance_usdm.emulator.discovery import make_private
 from core.errors import UsageError
 from core.exchange import ExchangeState
 from core.exchange.rows import (
@@ -74,7 +75,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "exchange.db"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         self._db = _open(self.path, f"file:{self.path}?mode=rwc")
         self.path.chmod(0o600)
         try:
@@ -91,7 +92,9 @@ class Store:
 
     def claim(self) -> None:
         """Hold this account for this process alone. Errors: `BlockingIOError` where it is held."""
-        self._lock = self.path.with_suffix(".lock").open("w")
+        path = self.path.with_suffix(".lock")
+        path.touch(mode=0o600)
+        self._lock = path.open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def save(self, changes: ExchangeState) -> None:
