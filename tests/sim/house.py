@@ -242,6 +242,8 @@ class House:
         self.heal()
         self.world.frozen = {market.key for market in self.world.markets}
         self.run(seconds)
+        while self.world.funding_age_ns() < 15 * SECOND_NS:
+            self.run(1)
 
     # Looking inside
 

@@ -191,6 +191,10 @@ class World:
         """Return the venue's clock."""
         return self.host_ns() + self.offset_ns
 
+    def funding_age_ns(self) -> int:
+        """Return how long ago the last settlement was booked; much where there was none."""
+        return self.venue_ns() - (self.funding[-1].time_ns if self.funding else 0)
+
     def attach(self, runtime: StepRuntime) -> None:
         """Let a new host's time be the world's; streams of an earlier host are gone."""
         self.detach()
