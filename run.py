@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from adapters import cli
-from core.errors import ConfigError
+from core.errors import ConfigError, JournalError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -114,7 +114,11 @@ class _Host:
             outcome = self._wait(for_s)
         finally:
             server.close()
-        self._write_down(HostStopped(outcome.reason))
+        try:
+            self._write_down(HostStopped(outcome.reason))
+        except JournalError as error:
+            text = f"the stop is not in the journal: {error}; the next start asks the venue"
+            self.log.log("error", "host", text)
         if outcome.exit == "gave_up":
             self.log.log("critical", "host", f"gave up: {outcome.reason}")
             return GAVE_UP

@@ -107,12 +107,9 @@ class Site:
         self.folder = folder
         self.config = folder / "config.toml"
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        self.state_folder = folder / "state"
         self.started: list[Process] = []
         self.configure()
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
 
     def configure(self, *changes: Mapping[str, Any]) -> None:
         """Write the shipped configuration, one tightly spaced bot, with changes."""
@@ -166,13 +163,13 @@ class Site:
 
     def ledger_of_folder(self) -> Row:
         """Return the truth on disk of an exchange that has ended."""
-        found: Row = read_ledger(self.state / "exchange", "binance")
+        found: Row = read_ledger(self.state_folder / "exchange", "binance")
         return found
 
     def status(self) -> Row | None:
         """Ask the running host through its socket; None where none answers."""
         with contextlib.suppress(HostSilent):
-            return ask(self.state, {"command": "status"}, 3.0)
+            return ask(self.state_folder, {"command": "status"}, 3.0)
         return None
 
     def wait_status(
@@ -198,7 +195,9 @@ class Site:
     def exchange(self) -> Row:
         """Return the exchange's discovery file, empty where there is none."""
         with contextlib.suppress(OSError, ValueError):
-            found: Row = json.loads((self.state / "exchange/binance/exchange.json").read_text())
+            found: Row = json.loads(
+                (self.state_folder / "exchange/binance/exchange.json").read_text()
+            )
             return found
         return {}
 

@@ -67,7 +67,7 @@ def test_a_file_that_is_not_toml_names_the_line(site: Site):
 def test_a_value_that_cannot_be_meant(site: Site, change: dict[str, Any], words: list[str]):
     site.configure(change)
     check_refused(site.done("--config", str(site.config)), *words)
-    assert not (site.state / "journal.db").exists(), "nothing was begun"
+    assert not (site.state_folder / "journal.db").exists(), "nothing was begun"
 
 
 def test_every_problem_is_told_at_once(site: Site):

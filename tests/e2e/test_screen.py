@@ -138,7 +138,7 @@ def test_no_secret_leaves_its_file_and_all_files_are_the_owners_alone(site: Site
     site.configure({"logs": {"level": "debug"}})
     host = site.start()
     site.wait_fills()
-    pair = json.loads((site.state / "exchange/binance/credentials.json").read_text())
+    pair = json.loads((site.state_folder / "exchange/binance/credentials.json").read_text())
     listed = "".join(_command_lines())
     assert str(site.config) in listed, "the process list was read"
     assert pair["secret"] not in listed

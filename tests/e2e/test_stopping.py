@@ -53,7 +53,7 @@ def test_more_signals_during_the_stop_do_no_harm(site: Site):
 def test_a_signal_right_after_the_start_ends_in_order(site: Site):
     host = site.start()
     # The lock file is taken before the first actor runs: nothing is ready yet.
-    while not (site.state / "host.sock").exists():
+    while not (site.state_folder / "host.sock").exists():
         assert host.popen.poll() is None, host.shown
         time.sleep(0.005)
 
