@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -138,7 +138,6 @@ class House:
     lines: list[Line] = field(factory=list)
     letters: list[tuple[str, str, object]] = field(factory=list)
     hosts: int = 0
-    on_start: list[Callable[[], None]] = field(factory=list)
     display: Silent = field(factory=Silent)
 
     @property
@@ -150,8 +149,6 @@ class House:
     def start(self) -> None:
         """Compose and start a host."""
         self.hosts += 1
-        for call in self.on_start:
-            call()
         runtime = StepRuntime(
             seed=self.seed * 1000 + self.hosts,
             start_ns=self.world.host_ns(),
