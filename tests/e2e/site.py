@@ -177,7 +177,8 @@ class Site:
     ) -> Row:
         def look() -> Row | None:
             status = self.status()
-            if status is None and all(one.popen.poll() is not None for one in self.started):
+            ended = [one for one in self.started if one.popen.poll() is not None]
+            if status is None and ended and ended == self.started:
                 raise AssertionError(f"{what}: the host has ended")
             return status if status and "state" in status and wanted(status) else None
 
