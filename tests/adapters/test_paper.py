@@ -1,0 +1,172 @@
+"""The local exchange as a process of the host: found, started, watched, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters import paper
+from adapters.paper import AttachedExchange, PaperExchange
+from adapters.venues.binance_usdm.emulator.discovery import answers
+from core.errors import Unreachable, VenueError
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(60)
+
+
+def command(state: Path, port: int) -> list[str]:
+    return [
+        sys.executable, str(ROOT / "run.py"), "exchange", "--venue", "binance",
+        "--port", str(port), "--symbols", "BTCUSDT", "--state", str(state),
+    ]  # fmt: skip
+
+
+class Made:
+    """Makes exchanges over one state folder and ends them all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "exchange"
+        self.log = folder / "exchange.log"
+        self.ports: list[int] = []
+        self.all: list[PaperExchange] = []
+
+    def one(self) -> PaperExchange:
+        def remember(port: int) -> list[str]:
+            self.ports.append(port)
+            return command(self.state, port)
+
+        made = PaperExchange("binance", self.state, self.log, remember)
+        self.all.append(made)
+        return made
+
+
+@pytest.fixture
+def exchanges(tmp_path: Path) -> Iterator[Made]:
+    made = Made(tmp_path)
+    yield made
+    for one in made.all:
+        one.stop(0.0)
+
+
+def test_it_is_started_found_by_the_next_one_and_ends_for_both(exchanges: Made):
+    first, second = exchanges.one(), exchanges.one()
+    assert first.endpoints() == ("", "")
+    assert not first.alive()
+
+    started, found = first.ensure(), second.ensure()
+
+    assert started == found
+    assert exchanges.ports == [0], "the second one attached"
+    assert second.alive()
+    assert first.endpoints() == (started.rest, started.ws)
+    assert exchanges.log.stat().st_mode & 0o777 == 0o600
+    first.stop()
+    assert not first.alive()
+    assert not second.alive()
+    second.stop()
+
+
+def test_one_that_died_is_started_again_at_its_address(exchanges: Made):
+    one = exchanges.one()
+    before = one.ensure()
+    os.kill(before.pid, signal.SIGKILL)
+    while one.alive():  # bounded by the test's time-out
+        pass
+
+    after = one.ensure()
+
+    assert (after.rest, after.ws) == (before.rest, before.ws)
+    assert after.pid != before.pid
+
+
+def test_where_its_old_port_was_taken_meanwhile_it_takes_another(exchanges: Made, tmp_path: Path):
+    one = exchanges.one()
+    before = one.ensure()
+    port = int(before.rest.rsplit(":", 1)[1])
+    one.stop()
+    squatter = subprocess.Popen(
+        command(tmp_path / "another", port), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert squatter.stdout is not None
+        assert squatter.stdout.readline()
+        after = one.ensure()
+    finally:
+        squatter.kill()
+        squatter.communicate()
+
+    assert exchanges.ports == [0, port, 0]
+    assert after.rest != before.rest
+
+
+def test_one_that_cannot_start_is_told_with_its_own_words(tmp_path: Path):
+    def command_with_a_fault(port: int) -> list[str]:
+        return [*command(tmp_path, port), "--market", "gone.gz"]
+
+    one = PaperExchange("binance", tmp_path, tmp_path / "log", command_with_a_fault)
+    with pytest.raises(VenueError, match="no such market data") as told:
+        one.ensure()
+    assert not isinstance(told.value, Unreachable), "waiting for it would be of no use"
+    assert not one.alive()
+
+
+def test_one_that_is_silent_for_long_is_killed_and_replaced(
+    exchanges: Made, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(paper, "_SILENT_FOR_S", 0.0)
+    one = exchanges.one()
+    pid = one.ensure().pid
+    os.kill(pid, signal.SIGSTOP)
+
+    assert not one.alive()
+
+    assert one.ensure().pid != pid
+
+
+def test_a_stop_does_not_wait_for_one_that_hangs(exchanges: Made):
+    one = exchanges.one()
+    pid = one.ensure().pid
+    os.kill(pid, signal.SIGSTOP)
+    one.stop(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_its_market_stands_still_when_closed_and_moves_for_the_next_host(exchanges: Made):
+    one = exchanges.one()
+    rest = one.ensure().rest
+
+    def trades() -> int:
+        market = answers(rest)["market"]["BTCUSDT"]
+        found: int = market["trades"]
+        return found
+
+    before = trades()
+    while trades() == before:  # bounded by the test's time-out
+        pass
+    one.close_market()
+    stood = trades()
+    for _ in range(50):
+        assert trades() == stood
+    exchanges.one().ensure()
+    while trades() == stood:
+        pass
+
+
+def test_a_persons_exchange_is_waited_for_and_never_stopped(exchanges: Made):
+    endpoints = exchanges.one().ensure()
+    attached = AttachedExchange("binance", endpoints.rest + "/")
+    assert attached.ensure() == endpoints
+    attached.close_market()
+    attached.stop()
+    assert attached.alive()
+    exchanges.all[0].stop()
+    assert not attached.alive()
+    with pytest.raises(Unreachable, match=endpoints.rest):
+        attached.ensure()
