@@ -175,7 +175,7 @@ class PositionActor(Actor):
             self.tell(self.name, Tick("replay"))
             return
         self.replaying = None
-        self.book.end_replay()
+        self.book.end_replay(self.now_ns())
         self.waiting("reading instrument and settings")
         self._set_up()
         self.every(_SWEEP_NS, Tick("sweep"))

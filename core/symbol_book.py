@@ -32,7 +32,8 @@ from core.strategies.intents import View
 __all__ = ["SymbolBook"]
 
 _REMEMBERED = 2_000
-_SEQUENCE_GAP = 1_000
+_PHASE_NS = 100_000_000
+_PHASES = 6_000
 _CLOCKS_APART_NS = 600_000_000_000
 
 
@@ -60,6 +61,7 @@ class SymbolBook:
         self._ended_since: list[str] = []
         self._folded: dict[str, Decimal] = {}
         self._owing: set[str] = set()
+        self._workings: dict[str, tuple[Order, Working]] = {}
 
     def find(self, client_order_id: str) -> Order | None:
         """Return one of our orders, ended or not."""
@@ -185,7 +187,15 @@ class SymbolBook:
 
     def working(self, mark: Decimal) -> list[Working]:
         """Return what may still fill, at its worst; what filled without us too."""
-        found = [_working(order, mark, self._owed(order)) for order in self.live.values()]
+        before, self._workings = self._workings, {}
+        found = []
+        for live in self.live.values():
+            known = before.get(live.id)
+            if known is None or known[0] is not live or live.id in self._owing:
+                known = live, _working(live, mark, self._owed(live))
+            if live.price or live.command.trigger_price:  # else it is priced by the mark
+                self._workings[live.id] = known
+            found.append(known[1])
         for client_order_id in self._owing - self.live.keys():
             order = self.ended.get(client_order_id)
             if order is not None:
@@ -202,10 +212,10 @@ class SymbolBook:
         """Return the first view of a strategy that begins; nobody else misses anything by it."""
         return View(tuple(self.positions), tuple(self.live.values()), (), now_ns, reset=True)
 
-    def replay(self, records: Iterable[Record]) -> None:
+    def replay(self, records: Iterable[Record], now_ns: int = 0) -> None:
         """Rebuild from journal records: the opening of the books, then this symbol's own."""
         self.take_in(records)
-        self.end_replay()
+        self.end_replay(now_ns)
 
     def take_in(self, records: Iterable[Record]) -> int:
         """Fold a part of the journal in; return how many records that were."""
@@ -215,21 +225,23 @@ class SymbolBook:
             self._replay(record)
         return count
 
-    def end_replay(self) -> None:
+    def end_replay(self, now_ns: int) -> None:
         """Judge what was replayed.
 
         An order whose outcome the journal does not hold is of unknown outcome. Sequence numbers
         skip ahead: closing orders leave while the journal cannot be written, so an id that is not
-        in it may have been used all the same.
+        in it may have been used all the same. How far depends on the time, so that two starts
+        under a broken journal do not choose the same ids.
         """
         for order in list(self.live.values()):
             state = State.UNKNOWN if order.state is State.SUBMITTING else order.state
             self.live[order.id] = evolve(order, state=state, amending=None)
         self._ended_since.clear()
         if self.sequences:
-            self._first_sequence = _SEQUENCE_GAP
+            gap = 1 + now_ns // _PHASE_NS % _PHASES
+            self._first_sequence = gap
             for bot in self.sequences:
-                self.sequences[bot] += _SEQUENCE_GAP
+                self.sequences[bot] += gap
 
     def _replay(self, record: Record) -> None:
         payload = record.payload

@@ -170,7 +170,8 @@ def test_replay_leaves_unanswered_orders_unknown_and_skips_ids(book: SymbolBook)
             record(OrderIntended(third)),
             record(said(second)),
             record(OrderGone(KEY, third.client_order_id, "proof")),
-        ]
+        ],
+        now_ns=60 * SECOND_NS,
     )
     states = {sequence: book.find(name(sequence)) for sequence in range(3)}
     assert [each.state for each in states.values() if each] == [
@@ -192,7 +193,7 @@ def test_replay_in_parts_is_replay(book: SymbolBook) -> None:
     whole.replay(records)
     for each in records:
         assert book.take_in([each]) == 1
-    book.end_replay()
+    book.end_replay(0)
     assert book.live == whole.live
     assert book.positions.of(PositionSide.LONG) == whole.positions.of(PositionSide.LONG)
     assert book.positions.of(PositionSide.LONG).quantity == D(1)

@@ -10,7 +10,6 @@ from actors import names
 from actors.risk import RiskActor
 from core.messages import Fill, OrderStatus, OrderUpdated, Side
 from core.money import ZERO
-from core.records import OrderIntended
 from core.risk.halt import Level
 from tests.sim.house import House
 from tests.sim.world import MS_NS, SECOND_NS, Sent
@@ -39,24 +38,10 @@ class Watchman:
     def __attrs_post_init__(self) -> None:
         self.house.world.door.append(self.at_the_door)
 
-    def _first_was_written(self, sent: Sent) -> bool:
-        """Tell whether the journal held the intent of an earlier order under this id.
-
-        A stop that left while the disk was full, by a part that died before the disk was well, is
-        in nobody's memory; its id may come again.
-        """
-        if not self.house.journal.failures:
-            return True
-        return any(
-            isinstance(record.payload, OrderIntended) and record.payload.order != sent.order
-            for record in self.house.journal.records
-            if record.client_order_id == sent.order.client_order_id
-        )
-
     def at_the_door(self, sent: Sent) -> None:
         """Judge one placement as it arrives."""
         order = sent.order
-        if order.client_order_id in self.ids and self._first_was_written(sent):
+        if order.client_order_id in self.ids:
             self._wrong(f"{order.client_order_id} came twice")
         self.ids.add(order.client_order_id)
         if order.closing:
