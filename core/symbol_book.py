@@ -193,7 +193,8 @@ class SymbolBook:
             known = before.get(live.id)
             if known is None or known[0] is not live or live.id in self._owing:
                 known = live, _working(live, mark, self._owed(live))
-            if live.price or live.command.trigger_price:  # else it is priced by the mark
+            priced = bool(live.price or live.command.trigger_price)  # else by the mark
+            if priced and live.id not in self._owing:
                 self._workings[live.id] = known
             found.append(known[1])
         for client_order_id in self._owing - self.live.keys():

@@ -114,6 +114,16 @@ def test_what_filled_without_its_fill_still_counts_as_exposure(book: SymbolBook)
     assert not book.working(D(100))
 
 
+def test_a_fill_that_came_leaves_only_the_rest_as_exposure(book: SymbolBook) -> None:
+    command = order()
+    book.intend(command, 1)
+    book.said(said(command, OrderStatus.PARTIALLY_FILLED, filled="1"))
+    assert [working.remaining for working in book.working(D(100))] == [D(3)]
+    book.fill(fill(command, "1"))
+    assert [working.remaining for working in book.working(D(100))] == [D(2)]
+    assert [working.remaining for working in book.working(D(100))] == [D(2)]
+
+
 def test_a_fill_before_its_order_owes_nothing(book: SymbolBook) -> None:
     command = order()
     book.intend(command, 1)
