@@ -34,7 +34,6 @@ __all__ = ["SymbolBook"]
 _REMEMBERED = 2_000
 _PHASE_NS = 100_000_000
 _PHASES = 6_000
-_CLOCKS_APART_NS = 600_000_000_000
 
 
 class SymbolBook:
@@ -267,7 +266,8 @@ class SymbolBook:
             case FundingPaid():
                 self.funding[payload.funding_id] = payload.amount
             case Reconciled() if not payload.differences:
-                self.verified_ns = record.time_ns - _CLOCKS_APART_NS
+                # In the venue's time, which the record's own may be far from.
+                self.verified_ns = self.last_fill_ns
             case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
                 self._open(payload)
 
