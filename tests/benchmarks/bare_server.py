@@ -99,7 +99,6 @@ def canned(symbols: list[str]) -> dict[str, object]:
         },
         "/fapi/v1/depth": {"lastUpdateId": 1, "E": 1, "T": 1, "bids": [], "asks": []},
         "/fapi/v3/positionRisk": [],
-        "/fapi/v1/openOrders": [],
         "/fapi/v1/openAlgoOrders": [],
         "/fapi/v1/userTrades": [],
         "/fapi/v1/income": [],
@@ -122,6 +121,7 @@ class Bench:
         self.symbols = symbols
         self.rate = rate
         self.bodies: dict[str, bytes] = {}
+        self.resting: dict[bytes, list[bytes]] = {}
         self.quotes: list[Connection] = []
         self.sent_ns: dict[int, int] = {}
         self.number = 0
@@ -243,8 +243,13 @@ class Connection(asyncio.Protocol):
         if b"upgrade: websocket" in head.lower():
             self.upgrade(head, name)
         elif name == "/fapi/v1/order" and method == b"POST":
-            self.reply(order_answer(body or query, rests=bool(self.bench.rate)))
+            placed = order_answer(body or query, rests=bool(self.bench.rate))
+            if self.bench.rate:
+                self.bench.resting.setdefault(_of(body or query), []).append(placed)
+            self.reply(placed)
             self.bench.ordered()
+        elif name == "/fapi/v1/openOrders":
+            self.reply(b"[%b]" % b",".join(self.bench.resting.get(_of(query), ())))
         elif name == "/fapi/v1/time":
             self.reply(b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
         elif name == "/fapi/v1/premiumIndex":
