@@ -135,6 +135,8 @@ class Watchman:
                 if abs(row.quantity) <= covered:
                     self.bare_since.pop(place, None)
                     continue
+                if self.house.world.faults.unreachable:  # nobody can place a stop
+                    self.bare_since[place] = now_ns
                 bare_ns = now_ns - self.bare_since.setdefault(place, now_ns)
                 self.longest_bare_ns = max(self.longest_bare_ns, bare_ns)
                 if bare_ns > self.bare_limit_ns:
