@@ -115,8 +115,8 @@ class Site:
         """Write the shipped configuration, one tightly spaced bot, with changes."""
         values = tomllib.loads((ROOT / "config.toml").read_text())
         values["bots"][0] |= {
-            "symbols": ["BTCUSDT"], "levels": 3, "spacing_bps": 3, "take_profit_bps": 4,
-            "recentre_bps": 6, "retry_after_ms": 200,
+            "symbols": ["BTCUSDT"], "levels": 3, "spacing_bps": 2, "take_profit_bps": 3,
+            "recentre_bps": 4, "retry_after_ms": 200,
         }  # fmt: skip
         values["supervision"] |= {
             "max_restarts": 20,
@@ -124,7 +124,7 @@ class Site:
             "backoff_max_ms": 2000,
         }
         values["console"]["refresh_ms"] = 250
-        values["paper"]["speed"] = 5.0
+        values["paper"]["speed"] = 10.0
         for change in changes:
             for table, rows in change.items():
                 if table == "bots":

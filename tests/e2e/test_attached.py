@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 def start_exchange(site: Site, port: int) -> Process:
     return site.run(
         "exchange", "--venue", "binance", "--port", str(port), "--symbols", "BTCUSDT",
-        "--speed", "5", "--state", str(site.state_folder / "exchange"),
+        "--speed", "10", "--state", str(site.state_folder / "exchange"),
     )  # fmt: skip
 
 

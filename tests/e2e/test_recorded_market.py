@@ -27,7 +27,7 @@ def test_both_ledgers_agree_after_a_recorded_market(site: Site):
 
     truth = check_in_order(site, host.end(30), host)
 
-    assert len(truth["fills"]) > 5
+    assert len(truth["fills"]) >= 2
     assert {row["symbol"] for row in truth["orders"]} == {"BTCUSDT"}
     prices = [float(row["price"]) for row in truth["fills"]]
     assert 60_000 < min(prices) <= max(prices) < 70_000, "prices of July 2024"

@@ -143,17 +143,27 @@ def test_no_secret_leaves_its_file_and_all_files_are_the_owners_alone(site: Site
     assert str(site.config) in listed, "the process list was read"
     assert pair["secret"] not in listed
     assert pair["secret"] not in "".join(_environments([host.pid, site.exchange()["pid"]]))
+    assert (site.state_folder / "host.sock").is_socket()
+    for path in _kept(site):
+        assert not path.lstat().st_mode & 0o077, path
     assert host.stop() == 0
 
     assert pair["secret"] not in host.shown and pair["key"] not in host.shown
-    for path in site.folder.rglob("*"):
-        if not {"state", "logs"} & set(path.relative_to(site.folder).parts):
-            continue
+    for path in _kept(site):
         assert not path.stat().st_mode & 0o077, path
         if path.is_file() and path.name != "credentials.json":
             data = path.read_bytes()
             assert pair["secret"].encode() not in data, path
             assert not re.search(rb"signature=[0-9a-f]{16}", data), path
+
+
+def _kept(site: Site) -> list[Path]:
+    """Return the files and folders of state and logs."""
+    return [
+        path
+        for path in site.folder.rglob("*")
+        if {"state", "logs"} & set(path.relative_to(site.folder).parts)
+    ]
 
 
 def _command_lines() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -31,11 +32,11 @@ def test_a_signal_while_trading_ends_entries_keeps_stops_and_both_ledgers_agree(
 
 def test_it_ends_by_itself_when_its_time_is_over(site: Site):
     began = time.monotonic()
-    host = site.start("--for", "4")
+    host = site.start("--for", "3")
 
     check_in_order(site, host.end(20), host)
 
-    assert time.monotonic() - began >= 4
+    assert time.monotonic() - began >= 3
 
 
 def test_more_signals_during_the_stop_do_no_harm(site: Site):
@@ -61,6 +62,23 @@ def test_a_signal_right_after_the_start_ends_in_order(site: Site):
 
     assert code == 0, host.shown
     assert "Traceback" not in host.shown
+
+
+def test_status_and_ledger_answer_while_it_runs_and_after_it_stopped(site: Site):
+    where = ("--json", "--config", str(site.config))
+    host = site.start()
+    site.wait_fills()
+    running = json.loads(site.done("status", *where)[1])
+    assert running["mode"] == "paper" and running["fills"] and running["equity"]
+    assert running["venues"]["binance"]["connected"] is True
+    assert running["limits"][0]["name"] == "max_gross_notional"
+    assert site.books()["fills"]
+    assert host.stop() == 0
+
+    stopped = json.loads(site.done("status", *where)[1])
+    assert stopped["state"] == "stopped"
+    assert stopped["fills"] == len(site.books()["fills"]) >= running["fills"]
+    assert stopped["equity"] is None, "nobody can know it now"
 
 
 def test_a_second_host_on_the_same_state_is_refused_and_told_who_is_there(site: Site):
