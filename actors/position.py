@@ -80,6 +80,7 @@ from core.symbol_book import SymbolBook
 
 _REPLAY_PART = 2_000
 _SWEEP_NS = 100_000_000
+_IDLE_SWEEP_NS = 1_000_000_000
 _RETRY_NS = 1_000_000_000
 _OVERLAP_NS = 60_000_000_000
 _FUNDING_LATE_NS = 50_000_000_000
@@ -151,6 +152,7 @@ class PositionActor(Actor):
         self.unremembered: dict[str, bool] = {}
         self.closing_for = ""
         self.unsaid = False
+        self.sweeping = False
         self.next_funding_ns = 0
         self.settled_ns = 0
         self.funding_read_ns = 0
@@ -178,7 +180,7 @@ class PositionActor(Actor):
         self.book.end_replay(self.now_ns())
         self.waiting("reading instrument and settings")
         self._set_up()
-        self.every(_SWEEP_NS, Tick("sweep"))
+        self.every(_IDLE_SWEEP_NS, Tick("sweep"))
         self.every(self.settings.reconcile_every_ns, Tick("reconcile"))
         held, self.held = self.held, []
         for message in held:
@@ -242,6 +244,9 @@ class PositionActor(Actor):
                 self.stream_up = False
                 self._pause(f"account stream lost: {message.reason}")
             case Tick("sweep"):
+                self._sweep()
+            case Tick("soon"):
+                self.sweeping = False
                 self._sweep()
             case Tick("closing"):
                 self._answer_closing()
@@ -484,6 +489,7 @@ class PositionActor(Actor):
         # Nobody needs to hear before the venue answers: risk holds the reservation, the strategy
         # knows what it asked for. Telling now would only compete with the order for the processor.
         self.unsaid = True
+        self._look_soon()
 
     def _submit_amend(self, approved: Approved[AmendOrder]) -> None:
         command = approved.command
@@ -530,6 +536,7 @@ class PositionActor(Actor):
 
     def _cancel_stop(self, client_order_id: str) -> None:
         self.unsaid |= self._take_back(client_order_id)
+        self._look_soon()
 
     def _take_back(self, client_order_id: str) -> bool:
         """Cancel an order, at once or as soon as it is known to be at the venue."""
@@ -678,6 +685,7 @@ class PositionActor(Actor):
 
     def _ask(self, client_order_id: str, pause_ns: int) -> None:
         self.queries[client_order_id] = (self.now_ns() + pause_ns, pause_ns)
+        self._look_soon()
 
     def _order_read(self, read: OrderRead) -> None:
         changed = False
@@ -754,6 +762,22 @@ class PositionActor(Actor):
             self._changed()
         else:
             self.protection.look(self.monotonic_ns())
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Look again in a moment while anything is held or unsettled; else once a second will do.
+
+        200 symbols looking ten times a second each would be 2,000 wake-ups for nothing.
+        """
+        if self.sweeping:
+            return
+        held = any(position.quantity for position in self.book.positions)
+        unsettled = any(
+            order.state in (State.SUBMITTING, State.UNKNOWN) for order in self.book.live.values()
+        )
+        if held or unsettled or self.unsaid or self.queries:
+            self.sweeping = True
+            self.after(_SWEEP_NS, Tick("soon"))
 
     def _changed(self, *, reset: bool = False) -> None:
         """Tell everybody who builds on this symbol, and look after its protection."""
@@ -773,6 +797,7 @@ class PositionActor(Actor):
         self._tell_operations()
         if self.synced:
             self.protection.look(self.monotonic_ns())
+        self._look_soon()
 
     def _tell_operations(self) -> None:
         states = [order.state for order in self.book.live.values()]
