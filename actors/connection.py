@@ -123,7 +123,7 @@ class ConnectionActor(Actor):
 
     def _amend(self, approved: Approved[AmendOrder]) -> None:
         order = approved.command
-        refusal = self._fence(approved, opening=True)
+        refusal = self._fence(approved, opening=not order.closing)
         if refusal:
             self._refused(order.key, order.client_order_id, "amend", refusal)
             return

@@ -135,11 +135,15 @@ class PlaceOrder:
     @property
     def closing(self) -> bool:
         """Whether a fill can only shrink the position it belongs to."""
-        if self.position_side is PositionSide.LONG:
-            return self.side is Side.SELL
-        if self.position_side is PositionSide.SHORT:
-            return self.side is Side.BUY
-        return self.reduce_only
+        return _closing(self.side, self.position_side, self.reduce_only)
+
+
+def _closing(side: Side, position_side: PositionSide, reduce_only: bool) -> bool:
+    if position_side is PositionSide.LONG:
+        return side is Side.SELL
+    if position_side is PositionSide.SHORT:
+        return side is Side.BUY
+    return reduce_only
 
 
 @frozen(slots=True)
@@ -156,6 +160,11 @@ class AmendOrder:
     reduce_only: bool = False
     purpose: Purpose = Purpose.ENTRY
     bot: str = ""
+
+    @property
+    def closing(self) -> bool:
+        """Whether a fill can only shrink the position it belongs to."""
+        return _closing(self.side, self.position_side, self.reduce_only)
 
 
 @frozen(slots=True)
