@@ -140,9 +140,9 @@ class StreamActor(Actor):
         if len(self.connected) < len(self.streams):
             return
         self.failures = 0
-        if self.down:
-            self.down = False
-            self.tell_control(names.RISK, Resume(self.name))
+        self.down = False
+        # Always: the pause may be one that an incarnation before this one asked for.
+        self.tell_control(names.RISK, Resume(self.name))
         self.log("info", self.name, f"connected to {self.url}")
         self._tell_all(event)
         self.ready()
