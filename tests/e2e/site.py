@@ -124,6 +124,9 @@ class Site:
             "backoff_max_ms": 2000,
         }
         values["console"]["refresh_ms"] = 250
+        # An order that may not arrive any more is proven gone after the sum of these two.
+        values["execution"]["max_order_age_ms"] = 1000
+        values["venues"]["binance"]["recv_window_ms"] = 1000
         values["paper"]["speed"] = 10.0
         for change in changes:
             for table, rows in change.items():

@@ -24,6 +24,8 @@ def test_a_host_killed_while_trading_is_followed_by_one_that_attaches_and_takes_
     status = site.wait_fills(len(site.truth()["fills"]))
     assert status["venues"]["binance"]["rest"] == exchange["rest"]
     assert site.exchange()["pid"] == exchange["pid"]
+    # What the first one was sending when it died is unknown until it could not arrive any more.
+    site.wait_status("every order is proven", lambda now: not now["unresolved_orders"])
     truth = check_in_order(site, second.stop(), second)
 
     assert before < {row["client_order_id"] for row in truth["orders"]}
