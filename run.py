@@ -8,13 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from adapters import cli
-from core.errors import ConfigError, JournalError
+from core.errors import ConfigError, JournalError, VenueError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -53,13 +54,16 @@ def run_host(config: Config, *, for_s: float | None) -> int:
     from adapters.lock import InstanceLock
     from adapters.logs import configure
 
+    stop = _StopSignal()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     _check_folder(Path(config.paths.logs), "paths.logs")
     terminal = sys.stdout.isatty()
     display = TableDisplay() if terminal else LinesDisplay()
     log = configure(config.logs, config.paths.logs, console=display.line)
     try:
         with InstanceLock(Path(config.paths.state), config.host_name):
-            return _Host(config, display, log).run(for_s)
+            return _Host(config, display, log, stop).run(for_s)
     finally:
         display.close()
         log.close()
@@ -76,16 +80,33 @@ def _check_folder(folder: Path, key: str) -> None:
         raise ConfigError(what, key, "name a folder that this user may write to") from None
 
 
+class _StopSignal:
+    """Why the host shall stop; "" while it shall not. Handles signals from the first moment on."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def __call__(self, number: int, frame: object) -> None:
+        # Takes no lock: a second signal interrupts this very line, and a lock would never open.
+        self.reason = self.reason or f"stopped by {signal.Signals(number).name}"
+
+
 class _Host:
     """One run of the trading process: builds the parts, watches over start and stop."""
 
-    def __init__(self, config: Config, display: LinesDisplay | TableDisplay, log: LogFile) -> None:
+    def __init__(
+        self,
+        config: Config,
+        display: LinesDisplay | TableDisplay,
+        log: LogFile,
+        stop: _StopSignal,
+    ) -> None:
         from actors.runtime import ThreadsRuntime
 
         self.config = config
         self.display = display
         self.log = log
-        self.stop_reason = ""
+        self.stop = stop
         self.venues = (_binance(config, log),)
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
@@ -102,8 +123,7 @@ class _Host:
 
         config = self.config
         state = Path(config.paths.state)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._signalled)
+        self._start_exchanges()
         self._write_down(HostStarted(config.mode, config.host_name, _version()))
         spec = tree(config, self._parts(state))
         self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
@@ -130,30 +150,38 @@ class _Host:
         from actors.messages import CloseForShutdown
 
         deadline = None if for_s is None else time.monotonic() + for_s
-        while not self.stop_reason:
+        while not self.stop.reason:
             outcome = self.runtime.wait(_POLL_S)
             if outcome is not None:
                 return outcome
             if deadline is not None and time.monotonic() >= deadline:
-                self.stop_reason = f"the {for_s:g} s of --for are over"
+                self.stop.reason = f"the {for_s:g} s of --for are over"
                 break
-        self.log.log("info", "host", f"stopping: {self.stop_reason}")
+        self.log.log("info", "host", f"stopping: {self.stop.reason}")
         processes = [venue.process for venue in self.venues if venue.process is not None]
         for process in processes:
             process.close_market()
         # Risk ends new risk, has the entries cancelled, and then asks the root to stop in order.
-        self.runtime.tell_control(names.RISK, CloseForShutdown(self.stop_reason))
+        self.runtime.tell_control(names.RISK, CloseForShutdown(self.stop.reason))
         patience_s = self.config.execution.entry_cancel_timeout_s + _MORE_THAN_ENTRIES_S
         outcome = self.runtime.wait(patience_s)
-        outcome = outcome or self.runtime.stop(self.stop_reason, _STOP_WITHIN_S)
+        outcome = outcome or self.runtime.stop(self.stop.reason, _STOP_WITHIN_S)
         if outcome.abandoned:
             for process in processes:
                 process.stop(_KILL_WITHIN_S)
         return outcome
 
-    def _signalled(self, number: int, frame: object) -> None:
-        # Takes no lock: a second signal interrupts this very line, and a lock would never open.
-        self.stop_reason = self.stop_reason or f"stopped by {signal.Signals(number).name}"
+    def _start_exchanges(self) -> None:
+        """Start the local exchange before the host: what is wrong with its options ends the start.
+
+        Any other failure is left to its actor, which tries again.
+        """
+        from adapters.paper import PaperExchange
+
+        for venue in self.venues:
+            if isinstance(venue.process, PaperExchange):
+                with suppress(VenueError):
+                    venue.process.ensure()
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""

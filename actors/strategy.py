@@ -67,8 +67,11 @@ class StrategyActor(Actor):
                 reason = str(message.refusal)
                 self._decide(Refused(message.command.client_order_id, reason, self.now_ns()))
             case OrderRefused():
-                reason = message.error.message
-                self._decide(Refused(message.client_order_id, reason, self.now_ns()))
+                error = message.error
+                refused = Refused(
+                    message.client_order_id, error.message, self.now_ns(), error.retry_after_ns
+                )
+                self._decide(refused)
             case PositionWatched():
                 self._begin(message)
 

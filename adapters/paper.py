@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from adapters.venues.binance_usdm.emulator.discovery import (
     discover,
     market_stands,
 )
-from core.errors import Unreachable, VenueError
+from core.errors import Unreachable, UsageError, VenueError
 from core.ports import Endpoints
 
 __all__ = ["AttachedExchange", "PaperExchange"]
@@ -24,6 +25,8 @@ _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 3.0
 _SILENT_FOR_S = 15.0
 _CLOSE_WITHIN_S = 0.5
+_WRONG_USE = 2
+_ERROR = re.compile(r"error: (?P<what>.+) \((?P<where>[^()]*)\): (?P<mend>.+)")
 _POLL_S = 0.05
 
 
@@ -131,6 +134,7 @@ class PaperExchange:
                 said = self._said_since(begin)
                 if port and "in use" in said:
                     return self._start(0)
+                self._refuse_wrong_use(said)
                 raise VenueError(
                     f"the local exchange ended with exit code {self._process.returncode}: {said}",
                     venue=self._venue,
@@ -143,6 +147,13 @@ class PaperExchange:
             f"see {self._log_path}",
             venue=self._venue,
         )
+
+    def _refuse_wrong_use(self, said: str) -> None:
+        """Pass on what the exchange found wrong with its options: they are the configuration's."""
+        assert self._process is not None
+        found = _ERROR.fullmatch(said)
+        if self._process.returncode == _WRONG_USE and found:
+            raise UsageError(found["what"], f"[paper], {found['where']}", found["mend"])
 
     def _said_since(self, begin: int) -> str:
         with self._log_path.open("rb") as output:

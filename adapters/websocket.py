@@ -237,6 +237,9 @@ class SocketStream:
             timeout=self._connect_timeout_s,
             skip_utf8_validation=True,
             enable_multithread=False,
+            # Without a host it would take the environment's proxy, exceptions or not.
+            http_proxy_host="none",
+            http_proxy_port=1,
             http_no_proxy=["*"],
             suppress_origin=True,
             sslopt={"ca_certs": certifi.where()},

@@ -64,10 +64,10 @@ def wanted_stop(position: Position, instrument: Instrument, distance_bps: Decima
 def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
     """Compare the stop that a side needs with that side's protective orders.
 
-    A stop on its way or of unknown outcome counts as neither working nor missing: nothing is
-    placed beside it, nothing cancelled for it. So does one that has begun to fill: it is closing
-    the side, and what it leaves is looked at when it has ended. Old ones go only when a fitting
-    one works.
+    A stop on its way counts as neither working nor missing: nothing is placed beside it. Beside one
+    of unknown outcome another is placed, once: proof takes many seconds, and two stops of a side
+    do no harm, since both can only close it; the one too many goes when a fitting one works. One
+    that has begun to fill is closing the side, and what it leaves is looked at when it has ended.
     """
     live = [stop for stop in stops if not stop.state.ended]
     if wanted is None:
@@ -79,8 +79,9 @@ def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
     if working:
         keep = working[-1].id
         return Plan(None, _cancellable([stop for stop in live if stop.id != keep]))
-    unsettled = any(stop.state in (State.SUBMITTING, State.UNKNOWN) for stop in live)
-    return Plan(None if unsettled else wanted, ())
+    on_its_way = any(stop.state is State.SUBMITTING for stop in live)
+    unknown = sum(1 for stop in live if stop.state is State.UNKNOWN)
+    return Plan(None if on_its_way or unknown > 1 else wanted, ())
 
 
 def _fits(stop: Order, wanted: Stop) -> bool:

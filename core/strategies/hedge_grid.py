@@ -38,12 +38,16 @@ _BPS = Decimal(10_000)
 _EVER = (ZERO, Decimal("Infinity"))
 
 
+Group = tuple[PositionSide, Purpose]
+
+
 @frozen(slots=True)
 class GridState:
     """What the grid remembers; all of it can be rebuilt from a `View` and the next quotes.
 
     `sent`, `amended` and `cancelled` hold what was asked for and is not yet seen in a view,
-    `resting` the slots that were refused and until when they rest (ns). `quiet` is set when the
+    `resting` the groups (side and purpose) of which a slot was refused, and until when they rest
+    (ns). `quiet` is set when the
     last look left nothing to do: while the view stays and bid + ask is within it, nothing is.
     `problem` says why a ladder cannot be built.
     """
@@ -59,7 +63,7 @@ class GridState:
     sent: dict[str, Slot] = field(factory=dict)
     amended: dict[str, Asked] = field(factory=dict)
     cancelled: frozenset[str] = frozenset()
-    resting: dict[tuple[PositionSide, Purpose, Decimal], int] = field(factory=dict)
+    resting: dict[Group, int] = field(factory=dict)
     quiet: tuple[Decimal, Decimal] | None = None
     problem: str = ""
 
@@ -99,7 +103,8 @@ def _seen(state: GridState, view: View) -> GridState:
             sent={},
             amended={},
             cancelled=frozenset(),
-            resting=state.resting | _resting(state, state.sent.values(), view.at_ns),
+            resting=state.resting
+            | _resting(state, state.sent.values(), view.at_ns + state.settings.retry_after_ns),
         )
     before = {order.id: order for order in state.view.orders} if state.view else {}
     now = {order.id: order for order in view.orders}
@@ -134,19 +139,19 @@ def _refused(state: GridState, event: Refused) -> GridState:
     slot = asked.slot if asked else state.sent.get(client_order_id)
     if slot is None:
         return state
+    rest_ns = max(state.settings.retry_after_ns, event.rest_ns)
     return evolve(
         state,
         sent={i: s for i, s in state.sent.items() if i != client_order_id},
         amended={i: a for i, a in state.amended.items() if i != client_order_id},
-        resting=state.resting | _resting(state, (slot,), event.at_ns),
+        resting=state.resting | _resting(state, (slot,), event.at_ns + rest_ns),
     )
 
 
-def _resting(
-    state: GridState, slots: Iterable[Slot], at_ns: int
-) -> dict[tuple[PositionSide, Purpose, Decimal], int]:
-    until_ns = at_ns + state.settings.retry_after_ns
-    return {(slot.position_side, slot.purpose, slot.price): until_ns for slot in slots}
+def _resting(state: GridState, slots: Iterable[Slot], until_ns: int) -> dict[Group, int]:
+    """Let these slots' groups rest: with the next quote a slot is at another price already."""
+    groups = {(slot.position_side, slot.purpose) for slot in slots}
+    return {group: max(until_ns, state.resting.get(group, 0)) for group in groups}
 
 
 def _look(
@@ -157,7 +162,9 @@ def _look(
     state = evolve(
         state,
         anchors=_anchors(state, instrument, view, quote),
-        resting={slot: until for slot, until in state.resting.items() if until > quote.received_ns},
+        resting={
+            group: until for group, until in state.resting.items() if until > quote.received_ns
+        },
         problem="",
     )
     intents: list[Intent] = []
@@ -235,7 +242,7 @@ def _group(
     state: GridState,
     view: View,
     quote: Quote,
-    group: tuple[PositionSide, Purpose],
+    group: Group,
     wanted: list[Slot],
     whole: list[Slot],
     keep: Callable[[Decimal, Decimal], bool],
@@ -263,7 +270,7 @@ def _group(
 
 def _may_place(state: GridState, quote: Quote, slot: Slot) -> bool:
     crosses = slot.price >= quote.ask if slot.side is Side.BUY else slot.price <= quote.bid
-    rests = (slot.position_side, slot.purpose, slot.price) in state.resting
+    rests = (slot.position_side, slot.purpose) in state.resting
     return not rests and not (state.settings.maker_only and crosses)
 
 

@@ -45,11 +45,12 @@ class Listed:
 
 @frozen(slots=True)
 class Refused:
-    """An intent that risk or the venue refused."""
+    """An intent that risk or the venue refused; `rest_ns` is how long the venue wants a pause."""
 
     client_order_id: str
     reason: str
     at_ns: int
+    rest_ns: int = 0
 
 
 Event = Listed | Quote | View | Refused

@@ -14,7 +14,7 @@ import pytest
 from adapters import paper
 from adapters.paper import AttachedExchange, PaperExchange
 from adapters.venues.binance_usdm.emulator.discovery import answers
-from core.errors import Unreachable, VenueError
+from core.errors import Unreachable, UsageError
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(60)
@@ -110,7 +110,7 @@ def test_one_that_cannot_start_is_told_with_its_own_words(tmp_path: Path):
         return [*command(tmp_path, port), "--market", "gone.gz"]
 
     one = PaperExchange("binance", tmp_path, tmp_path / "log", command_with_a_fault)
-    with pytest.raises(VenueError, match="no such market data") as told:
+    with pytest.raises(UsageError, match="no such market data") as told:
         one.ensure()
     assert not isinstance(told.value, Unreachable), "waiting for it would be of no use"
     assert not one.alive()

@@ -170,6 +170,19 @@ def test_the_stream_reports_connected_only_when_all_greetings_are_confirmed() ->
         assert stream.last_frame_ns() > 0
 
 
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(b"ok")
+        peer.closed_by_client()
+
+    with streaming(script) as (_, next_event):
+        assert next_event() == CONNECTED
+
+
 def test_a_refused_subscription_ends_the_stream_without_connecting() -> None:
     with streaming(lambda peer: peer.send(b"no")) as (_, next_event):
         assert next_event() == lost("refused")

@@ -57,14 +57,12 @@ class Orders:
             _of(key),
             _ONE,
             lambda raw: parse.conditionals(raw, self._wire.venue),
-            urgent=True,
         )
         plain = self._wire.read(
             "/fapi/v1/openOrders",
             _of(key),
             _ONE,
             lambda raw: parse.orders(raw, self._wire.venue),
-            urgent=True,
         )
         self._ids.learn(plain)
         found = {one.order.client_order_id: one.order for one in conditionals}

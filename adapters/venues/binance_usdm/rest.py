@@ -146,7 +146,10 @@ class BinanceVenue(Venue):
         The venue cuts its time to whole milliseconds, so half of one is added.
         """
         started_ns, ticks_ns = self._clock(), time.perf_counter_ns()
-        server_ns = self._wire.public("/fapi/v1/time", (), _ONE, parse_market.server_time_ns)
+        # Urgent: without a clock nothing can be signed, a cancel neither.
+        server_ns = self._wire.public(
+            "/fapi/v1/time", (), _ONE, parse_market.server_time_ns, urgent=True
+        )
         trip_ns = time.perf_counter_ns() - ticks_ns
         middle_ns = started_ns + trip_ns // 2
         return ClockSample(server_ns + _NS_MS // 2 - middle_ns, trip_ns, middle_ns)

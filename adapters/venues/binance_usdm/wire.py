@@ -64,11 +64,19 @@ class Wire:
         """Return the venue's time as far as we know."""
         return self._clock() + self.offset_ns
 
-    def public(self, path: str, params: Params, cost: Cost, parse: Callable[[bytes], T]) -> T:
+    def public(
+        self,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes], T],
+        *,
+        urgent: bool = False,
+    ) -> T:
         """GET what needs no key; the key is not sent. Errors: as `read`."""
         query = encode(params)
         target = f"{path}?{query}" if query else path
-        return self._call(self._public, "GET", path, target, None, cost, parse)
+        return self._call(self._public, "GET", path, target, None, cost, parse, urgent=urgent)
 
     def keyed(self, method: str, path: str, cost: Cost, parse: Callable[[bytes], T]) -> T:
         """Call what needs the key and no signature (listen keys). Repeating it does no harm."""

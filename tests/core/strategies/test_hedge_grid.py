@@ -176,6 +176,18 @@ def test_a_refused_slot_rests_and_is_asked_for_again_after_its_time() -> None:
     assert again[0].client_order_id != refused.client_order_id
 
 
+def test_a_refused_side_rests_whatever_price_the_next_quote_has() -> None:
+    state, intents = decide(begin(), quote("1000", at_ns=1))
+    asked = [i for i in intents if isinstance(i, Place)]
+    for one in asked:
+        state, _ = decide(state, Refused(one.client_order_id, "no margin", 100, rest_ns=5_000))
+    for step in range(1, 40):
+        state, again = decide(state, quote(str(1000 + 10 * step), at_ns=100 + step))
+        assert again == (), "a loop of proposals, one a quote"
+    state, again = decide(state, quote("1500", at_ns=5_101))
+    assert len(again) == len(asked), "the venue's pause is over"
+
+
 def test_a_refusal_that_concerns_nothing_asked_for_changes_nothing() -> None:
     state, _ = settled()
     after, intents = decide(state, Refused("h-other-BTCUSDT-00", "no", 5))

@@ -87,20 +87,24 @@ def discover(state_dir: Path, venue: str) -> RunningExchange | None:
     folder = state_dir / venue
     found = _read(folder / "exchange.json")
     kept = _read(folder / "credentials.json")
-    if not found or not kept or not _alive(int(found["pid"])):
+    try:
+        running = RunningExchange(
+            venue,
+            int(found["pid"]),
+            str(found["rest"]),
+            str(found["ws"]),
+            int(found["started_ns"]),
+            str(kept["key"]),
+            str(kept["secret"]),
+        )
+    except (KeyError, TypeError, ValueError):
         return None
-    health = answers(str(found["rest"]))
-    if health.get("started_ns") != found["started_ns"] or health.get("pid") != found["pid"]:
+    if not _alive(running.pid):
         return None
-    return RunningExchange(
-        venue,
-        int(found["pid"]),
-        str(found["rest"]),
-        str(found["ws"]),
-        int(found["started_ns"]),
-        str(kept["key"]),
-        str(kept["secret"]),
-    )
+    health = answers(running.rest)
+    if (health.get("started_ns"), health.get("pid")) != (running.started_ns, running.pid):
+        return None
+    return running
 
 
 def _alive(pid: int) -> bool:
