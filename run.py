@@ -55,8 +55,10 @@ def run_host(config: Config, *, for_s: float | None) -> int:
     from adapters.logs import configure
 
     stop = _StopSignal()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A closed terminal ends the host in order, unless `nohup` said that it shall not.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
     _check_folder(Path(config.paths.logs), "paths.logs")
     terminal = sys.stdout.isatty()
     display = TableDisplay() if terminal else LinesDisplay()

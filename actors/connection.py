@@ -108,6 +108,9 @@ class ConnectionActor(Actor):
 
     def _told(self) -> None:
         if self.halt is not None and self.clock_told:
+            # What an earlier incarnation reported last is not believed for longer.
+            report = LaneReport(self.venue_name, self.name, True)
+            self.tell_latest(names.OPERATIONS, self.name, report)
             self.ready()
 
     # Orders

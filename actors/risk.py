@@ -57,6 +57,8 @@ class RiskActor(Actor):
         lanes: Sequence[str],
         last_halt: Callable[[], Halt],
         log: Log,
+        *,
+        latch_outlives_start: bool = True,
     ) -> None:
         self.risk = Risk(limits, stale_after_ns)
         self.close_within_ns = close_within_ns
@@ -64,6 +66,7 @@ class RiskActor(Actor):
         self.lanes = tuple(lanes)
         self.last_halt = last_halt
         self.log = log
+        self.latch_outlives_start = latch_outlives_start
         self.pauses: dict[str, Pause] = {}
         self.unreported = set(keys)
         self.refusals: Counter[str] = Counter()
@@ -78,10 +81,14 @@ class RiskActor(Actor):
 
     def starting(self) -> None:
         before = self.last_halt()
-        # Only a latched halt outlives a start; its epoch goes on so that no old approval passes.
-        if before.latched:
+        # Only a latched halt outlives a start, on paper not even that, since a person made it;
+        # its epoch goes on so that no old approval passes.
+        first = self.generation == 1
+        if before.latched and (self.latch_outlives_start or not first):
             self.risk.halt = before
         else:
+            if before.latched:
+                self.log("warning", self.name, f"a halt is lifted by this start: {before.reason}")
             self.risk.halt = Halt(epoch=before.epoch + 1)
             self._write_halt()
         self._judge_pauses()

@@ -96,11 +96,12 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
             lanes,
             lambda: last_halt(parts.records),
             parts.log,
+            latch_outlives_start=config.mode != "paper",
         ),
     )
     venues = [_venue(config, parts, venue) for venue in parts.venues]
-    trading = _supervisor(config, "trading", [journal, risk, *venues], "rest_for_one")
-    return _supervisor(config, "host", [operations, trading], "one_for_one")
+    trading = _supervisor(config, "trading", [journal, risk, *venues], "rest_for_one", outer=True)
+    return _supervisor(config, "host", [operations, trading], "one_for_one", outer=True)
 
 
 def last_halt(records: Records) -> Halt:
@@ -313,14 +314,25 @@ def _supervisor(
     name: str,
     children: Sequence[ChildSpec | SupervisorSpec],
     strategy: Literal["one_for_one", "rest_for_one"],
+    *,
+    outer: bool = False,
 ) -> SupervisorSpec:
+    """Build a supervisor.
+
+    A failure of an `outer` one's child is a whole series of failures further in, which takes its
+    time: fewer of them count, over a longer window. Otherwise a part that never starts would be
+    tried for ever, and the host would never end with exit code 4.
+    """
     settings = config.supervision
+    restarts, window_s = settings.max_restarts, settings.window_s
+    if outer:
+        restarts, window_s = min(restarts, max(2, restarts // 2)), window_s * 10
     return SupervisorSpec(
         name,
         tuple(children),
         strategy,
-        max_restarts=settings.max_restarts,
-        window_s=settings.window_s,
+        max_restarts=restarts,
+        window_s=window_s,
         backoff_initial_s=settings.backoff_initial_ms / 1000,
         backoff_max_s=settings.backoff_max_ms / 1000,
         jitter=settings.jitter,

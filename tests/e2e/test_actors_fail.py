@@ -45,7 +45,7 @@ class Drill:
         self.said = (folder / "screen").open("w")
         display = LinesDisplay(_Screen(file=self.said))
         self.log = configure(config.logs, config.paths.logs, console=display.line)
-        self.host = run._Host(config, display, self.log)
+        self.host = run._Host(config, display, self.log, run._StopSignal())
         self.runtime = self.host.runtime
         self.failure: BaseException | None = None
 
@@ -55,7 +55,7 @@ class Drill:
                 doing()
             except BaseException as error:  # noqa: BLE001 (raised again in the test)
                 self.failure = error
-            self.host.stop_reason = "the drill is over"
+            self.host.stop.reason = "the drill is over"
 
         beside = threading.Thread(target=work, daemon=True)
         beside.start()

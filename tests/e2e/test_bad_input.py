@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.site import Site, wait_for
+from tests.e2e.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(30)]
 

@@ -34,6 +34,9 @@ from tests.sim.world import SECOND_NS, VENUE, World
 A = TypeVar("A", bound=Actor)
 
 
+_KEYS = {"key_env": "SIM_KEY", "secret_env": "SIM_SECRET"}
+
+
 def config(
     symbols: Sequence[str] = ("BTCUSDT",),
     *,
@@ -41,10 +44,12 @@ def config(
     execution: Mapping[str, Any] | None = None,
     risk: Mapping[str, Any] | None = None,
     supervision: Mapping[str, Any] | None = None,
+    mode: str = "paper",
 ) -> Config:
     """Return a configuration for a simulated host, near to the one shipped."""
     grid: dict[str, Any] = {"levels": 3, "take_profit_bps": Decimal(8), "spacing_bps": Decimal(8)}
     return Config(
+        mode=mode,
         host_name="sim",
         bots=(
             HedgeGridBot(
@@ -55,7 +60,7 @@ def config(
                 )
             ),
         ),
-        venues=Venues(binance=BinanceVenue(symbol_groups=2)),
+        venues=Venues(binance=BinanceVenue(symbol_groups=2, **({} if mode == "paper" else _KEYS))),
         execution=Execution(**dict(execution or {})),
         risk=Risk(**dict(risk or {})),
         supervision=Supervision(

@@ -9,7 +9,6 @@ import pytest
 from actors import names
 from actors.runtime import Outcome
 from core.messages import Purpose, Side
-from core.records import HaltChanged
 from core.risk.halt import Level
 from tests.sim.house import House, config
 from tests.sim.invariants import Watchman
@@ -253,22 +252,33 @@ def test_a_full_disk_ends_new_risk_and_lets_closing_and_cancelling_go_on() -> No
 # Halts
 
 
-def test_a_latched_halt_outlives_the_host() -> None:
+def host_that_latched(mode: str) -> House:
     house = trading(12)
-    supervised = config(supervision={"max_restarts": 1})
     house.crash()
-    house.config = supervised
+    house.config = config(supervision={"max_restarts": 1}, mode=mode)
     house.start()
     house.ready()
     for _ in range(2):
         house.runtime.kill("strategy:binance:BTCUSDT:grid", RuntimeError("defect"))
         house.run(2)
-    assert [r for r in house.journal.records if isinstance(r.payload, HaltChanged)][-1].payload
+    assert house.risk().risk.halt.latched
     house.crash()
-    house.config = config()
+    house.config = config(mode=mode)
     house.start()
     house.ready()
     house.run(10)
+    return house
+
+
+def test_a_latched_halt_outlives_the_host() -> None:
+    house = host_that_latched("testnet")
     assert house.risk().risk.halt.level is Level.HALTED
     assert house.risk().risk.halt.latched
     assert not entries(house)
+
+
+def test_on_paper_a_start_by_hand_lifts_a_latched_halt_and_says_so() -> None:
+    house = host_that_latched("paper")
+    assert house.risk().risk.halt.level is Level.RUNNING
+    assert house.said("a halt is lifted by this start")
+    assert entries(house)
