@@ -68,6 +68,7 @@ class JournalActor(Actor):
             self._keep(write)
             return
         try:
+            self.context.check()  # a reader that was hung and replaced writes nothing more
             self.journal.append(write.records)
         except JournalError as error:
             if not self.failing:
@@ -96,6 +97,7 @@ class JournalActor(Actor):
             self.failing = False
             return
         try:
+            self.context.check()
             self.journal.append(tuple(self.waiting_records))
         except JournalError as error:
             count = len(self.waiting_records)
