@@ -178,10 +178,10 @@ class _Host:
 
         Any other failure is left to its actor, which tries again.
         """
-        from adapters.paper import PaperExchange
-
+        if self.config.paper.exchange:
+            return  # a person starts that one, and it is waited for
         for venue in self.venues:
-            if isinstance(venue.process, PaperExchange):
+            if venue.process is not None:
                 with suppress(VenueError):
                     venue.process.ensure()
 
