@@ -13,7 +13,7 @@ from tests.e2e.site import Site, check_in_order
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_trading_ends_entries_keeps_stops_and_both_ledgers_agree(
     site: Site, number: signal.Signals
 ):

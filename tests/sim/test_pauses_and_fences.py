@@ -64,6 +64,23 @@ def test_an_order_that_waited_too_long_in_a_lane_is_not_sent() -> None:
     house.assert_books_equal_exchange()
 
 
+def test_a_slow_call_for_one_symbol_delays_no_other_symbol() -> None:
+    house = host(4, "BTCUSDT", "ETHUSDT")
+    slow, other = house.world.keys
+    lanes = [names.orders_lane(key, 2) for key in (slow, other)]
+    assert lanes[0] != lanes[1]
+    house.start()
+    house.ready()
+    house.run(3)
+    slow_call(house, lanes[0], 5)
+    before = len(house.world.sent)
+    house.run(4)
+    entries = [s.order for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]
+    assert entries and {order.key for order in entries} == {other}
+    house.quiesce(45)
+    house.assert_books_equal_exchange()
+
+
 def test_a_clock_set_back_makes_no_old_order_young() -> None:
     house = host(2)
     house.start()
