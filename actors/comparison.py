@@ -152,7 +152,7 @@ class Comparison:
         """Hear that the venue could not be asked: again after a pause."""
         desk = self.desk
         desk.log("warning", f"reading {desk.key}: {failed.error}")
-        pause_ns = _RETRY_NS
+        pause_ns = max(_RETRY_NS, failed.error.retry_after_ns)
         if isinstance(failed.request, SetUpSymbol):
             self._setting_up_until_ns = 0
             if isinstance(failed.error, Rejected):
