@@ -88,7 +88,7 @@ class Orders:
         record = desk.record(AmendIntended(command), order.id)
         failed = (self._if_unwritten(command, "amend"),)
         desk.actor.tell(names.JOURNAL, Write((record,), ((lane, approved),), failed))
-        self.questions.ask(order.id, desk.settings.answer_within_ns)
+        self.questions.inquire(order.id, desk.settings.answer_within_ns)
         self.changed()
 
     def _if_unwritten(
@@ -124,7 +124,7 @@ class Orders:
         record = desk.record(CancelIntended(command), order.id)
         lane = names.urgent_lane(desk.key.venue)
         desk.actor.tell(names.JOURNAL, Write((record,), ((lane, command),)))
-        self.questions.ask(order.id, desk.settings.answer_within_ns)
+        self.questions.inquire(order.id, desk.settings.answer_within_ns)
 
     def said(self, said: OrderUpdated) -> None:
         """Hear the venue's word on an order."""
@@ -190,7 +190,7 @@ class Orders:
         """Ask for an order of ours that the journal does not hold: it was lost with a disk."""
         desk, name = self.desk, fill.client_order_id
         if desk.book.find(name) is None and is_ours(name, desk.settings.host, desk.key.symbol):
-            self.questions.ask(name, 0)
+            self.questions.inquire(name, 0)
 
     def refused(self, refused: OrderRefused) -> None:
         """Hear that an order, an amendment or a cancellation did not get to the venue."""
@@ -209,10 +209,10 @@ class Orders:
         elif refused.action == "amend":
             desk.book.settle_amend(order.id)
             desk.tell_watcher(refused)
-            self.questions.ask(order.id, desk.settings.first_query_ns)
+            self.questions.inquire(order.id, desk.settings.first_query_ns)
         else:
             # Refused cancels mostly mean that the order ended a moment ago: ask, then see.
-            self.questions.ask(order.id, desk.settings.first_query_ns)
+            self.questions.inquire(order.id, desk.settings.first_query_ns)
         self.changed()
 
     def unknown(self, unknown: OrderOutcomeUnknown) -> None:
@@ -223,7 +223,7 @@ class Orders:
             if unknown.action == "place":
                 now_ns = desk.actor.now_ns()
                 desk.book.note(unknown.client_order_id, Event.OUTCOME_UNKNOWN, now_ns)
-            self.questions.ask(unknown.client_order_id, desk.settings.first_query_ns)
+            self.questions.inquire(unknown.client_order_id, desk.settings.first_query_ns)
         self.changed()
 
     def read(self, read: OrderRead) -> None:

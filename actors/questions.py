@@ -37,7 +37,7 @@ class Questions:
         """Hear that an order leaves now."""
         self.sent_ns[client_order_id] = self.desk.actor.monotonic_ns()
 
-    def ask(self, client_order_id: str, pause_ns: int) -> None:
+    def inquire(self, client_order_id: str, pause_ns: int) -> None:
         """Ask for an order after a pause, and again and again until it is settled."""
         self.due[client_order_id] = (self.desk.actor.now_ns() + pause_ns, pause_ns)
         self.look_soon()
@@ -45,7 +45,7 @@ class Questions:
     def heard(self, order: Order) -> None:
         """Hear that the venue told news of an order: ask on, or no more."""
         if order.id in self.desk.book.owing:
-            self.ask(order.id, self.desk.settings.first_query_ns)
+            self.inquire(order.id, self.desk.settings.first_query_ns)
         elif order.state.ended or not (order.cancel_requested or order.amending):
             self.answered(order.id)
         if order.state.ended:
@@ -68,7 +68,7 @@ class Questions:
             waits = order.state in (State.SUBMITTING, State.UNKNOWN)
             age_ns = now_ns - order.at_ns
             if order.id not in self.due and waits and age_ns > settings.answer_within_ns:
-                self.ask(order.id, 0)
+                self.inquire(order.id, 0)
             late = age_ns > settings.alert_after_ns and order.id not in self._alerted
             if waits and late:
                 self._alerted.add(order.id)
