@@ -3,6 +3,8 @@
 Quantities are Decimal in the venue's own unit (base units or contracts: see `Instrument`), prices
 and money Decimal in the quote asset, times integer nanoseconds UTC. A position's quantity
 is signed: a short is negative, also on the short side of hedge mode.
+
+A little over 400 lines because it is the one vocabulary of the whole program.
 """
 
 from __future__ import annotations
