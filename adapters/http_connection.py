@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: a request in one write, a small strict reader, and nothing guessed.
 
 Our own, because it is on every order's way: `http.client` under urllib3 writes head and body apart
-and parses each answer's headers as e-mail, 220 us a call where this takes a third of it (see
-`tests/benchmarks/bench_http.py`).
+and parses each answer's headers as e-mail: a whole order took 257 us with it and takes 145 with
+this, 34 of them on the wire (tests/benchmarks/bench_http.py measures this side alone).
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from attrs import frozen
 from core.bookkeeping import OrderRow
 from core.ledger import Row, ledger
 from core.messages import (
-    AccountSnapshot,
     BalanceUpdated,
     Fill,
     FundingPaid,
@@ -37,7 +36,6 @@ from core.wallets import Asset, Wallets
 __all__ = ["FOLDED", "Books", "WalletDifference"]
 
 FOLDED: tuple[type, ...] = (
-    AccountSnapshot,
     BalanceUpdated,
     BooksOpened,
     Fill,
@@ -128,9 +126,6 @@ class Books:
                 stated = self.stated_positions.get(side)
                 if stated is None or payload.event_ns >= stated.event_ns:
                     self.stated_positions[side] = payload
-            case AccountSnapshot():
-                for part in (*payload.orders, *payload.fills, *payload.positions):
-                    self.apply(part)
             case BooksOpened():
                 self.wallets.open(payload)
             case SymbolOpened():

@@ -3,8 +3,6 @@
 Quantities are Decimal in the venue's own unit (base units or contracts: see `Instrument`), prices
 and money Decimal in the quote asset, times integer nanoseconds UTC. A position's quantity
 is signed: a short is negative, also on the short side of hedge mode.
-
-A little over 400 lines because it is the one vocabulary of the whole program.
 """
 
 from __future__ import annotations
@@ -354,21 +352,6 @@ class PositionReported:
 
 
 AccountEvent = OrderUpdated | Fill | BalanceUpdated | FundingPaid | PositionReported
-
-
-@frozen(slots=True)
-class AccountSnapshot:
-    """Everything the venue knows of one symbol for us, read between two instants.
-
-    `as_of_ns` is the venue's time before the first of the reads: events later than that may or may
-    not be contained, earlier ones are.
-    """
-
-    key: Key
-    orders: tuple[OrderUpdated, ...]
-    positions: tuple[PositionReported, ...]
-    fills: tuple[Fill, ...]
-    as_of_ns: int
 
 
 # Answers of the venue path ------------------------------------------------------------------------
