@@ -175,6 +175,7 @@ class RiskActor(Actor):
         if report.reset:
             self.unreported.discard(report.key)
             self._judge_pauses()
+            self._report()  # the limits can be told from now on: not a second later
             missing = exposure.unmentioned(report.key)
             if missing:
                 self.tell(names.position(report.key), Mention(missing))
