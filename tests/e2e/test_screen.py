@@ -78,7 +78,8 @@ def test_a_terminal_shows_positions_profit_orders_and_health(site: Site, termina
         r"^BTCUSDT +(long|short) +-?0\.\d+ +\d+\.\d\d +\d+\.\d\d +-?\d+\.\d\d +-", re.M
     )
     wait_for("a position's row", lambda: row.search(terminal.shown.replace("\r", "")), 30)
-    assert re.search(r"paper running  up \d+ s  actors (\d+) of \1 running", terminal.shown)
+    running = re.compile(r"paper running  up \d+ s  actors (\d+) of \1 running")
+    wait_for("all actors running", lambda: running.search(terminal.shown), 30)
     assert re.search(r"equity \d+\.\d\d  realised .*  open orders \d+  fills \d+", terminal.shown)
     assert "binance connected  http://127.0.0.1:" in terminal.shown
     assert re.search(r"filled (buy|sell) 0\.", terminal.shown), "log lines above the table"
