@@ -44,6 +44,14 @@ class Write:
 
 
 @frozen(slots=True)
+class Unwritten:
+    """An intent could not be made durable, so its order was not sent."""
+
+    client_order_id: str
+    action: str
+
+
+@frozen(slots=True)
 class JournalFailed:
     """The journal cannot be written; nothing may be opened until it can."""
 

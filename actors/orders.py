@@ -8,7 +8,7 @@ from attrs import define, evolve, field
 
 from actors import names
 from actors.desk import Desk, words
-from actors.messages import OrderRead, Write
+from actors.messages import OrderRead, Unwritten, Write
 from actors.protection import Protection
 from actors.questions import Questions
 from core.errors import IllegalTransition
@@ -63,7 +63,8 @@ class Orders:
             return
         self.questions.sent(command.client_order_id)
         # What shrinks a position leaves although the journal cannot be written; its record waits.
-        failed = () if command.closing else (self._if_unwritten(command, "place"),)
+        unwritten = Unwritten(command.client_order_id, "place")
+        failed = () if command.closing else ((desk.actor.name, unwritten),)
         record = desk.record(OrderIntended(command), command.client_order_id)
         then = ((self._lane(command), approved),)
         desk.actor.tell(names.JOURNAL, Write((record,), then, failed))
@@ -86,16 +87,15 @@ class Orders:
         desk.book.ask_amend(command)
         lane = names.orders_lane(desk.key, desk.settings.groups)
         record = desk.record(AmendIntended(command), order.id)
-        failed = (self._if_unwritten(command, "amend"),)
+        failed = ((desk.actor.name, Unwritten(order.id, "amend")),)
         desk.actor.tell(names.JOURNAL, Write((record,), ((lane, approved),), failed))
         self.questions.inquire(order.id, desk.settings.answer_within_ns)
         self.changed()
 
-    def _if_unwritten(
-        self, command: PlaceOrder | AmendOrder, action: str
-    ) -> tuple[str, OrderRefused]:
+    def unwritten(self, unwritten: Unwritten) -> None:
+        """Hear that an intent is not in the journal: nothing was sent."""
         why = "the journal cannot be written"
-        return self.desk.actor.name, self.desk.refusal(command.client_order_id, action, why)
+        self.refused(self.desk.refusal(unwritten.client_order_id, unwritten.action, why))
 
     def _return(self, command: PlaceOrder, why: str) -> None:
         """Give an approval back unused."""

@@ -26,6 +26,7 @@ from actors.messages import (
     SymbolReport,
     SymbolSetUp,
     Tick,
+    Unwritten,
     WatchPosition,
 )
 from actors.orders import Orders
@@ -157,6 +158,8 @@ class PositionActor(Actor):
                 self.orders.refused(message)
             case OrderOutcomeUnknown():
                 self.orders.unknown(message)
+            case Unwritten():
+                self.orders.unwritten(message)
             case OrderRead():
                 self.orders.read(message)
             case MarkPrice():

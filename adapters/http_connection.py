@@ -79,6 +79,7 @@ class HttpConnection:
         self._read_timeout_s = read_timeout_s
         self._max_idle_s = max_idle_s
         self._socket: socket.socket | None = None
+        self._poll = select.poll()
         self._used_s = 0.0
         self._pending = b""
 
@@ -101,6 +102,7 @@ class HttpConnection:
         connection, self._socket = self._socket, None
         self._pending = b""
         if connection is not None:
+            self._poll.unregister(connection)
             connection.close()
 
     def _fresh(self) -> socket.socket:
@@ -121,6 +123,7 @@ class HttpConnection:
             plain.close()
             raise NotSent(f"no connection: {type(error).__name__}") from error
         self._socket = secured
+        self._poll.register(secured, select.POLLIN)
         self._used_s = time.monotonic()
         return secured
 
@@ -129,9 +132,7 @@ class HttpConnection:
         assert self._socket is not None
         if time.monotonic() - self._used_s > self._max_idle_s:
             return True
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def _write(self, connection: socket.socket, data: bytes) -> None:
         sent = 0

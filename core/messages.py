@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -187,9 +188,11 @@ class CancelAll:
 # Market events ------------------------------------------------------------------------------------
 
 
-@frozen(slots=True)
-class Quote:
-    """Best bid and ask. `update_id` is comparable with the book's."""
+class Quote(NamedTuple):
+    """Best bid and ask. `update_id` is comparable with the book's.
+
+    The most frequent message of all, hence a tuple: it is built in half the time of a frozen class.
+    """
 
     key: Key
     bid: Decimal

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from random import Random
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from actors.runtime import StepRuntime
 from actors.runtime.timers import Call
@@ -273,7 +273,7 @@ class World:
         if faults.frame_loss and dice.random() < faults.frame_loss:
             return
         if isinstance(event, Quote):
-            event = evolve(event, received_ns=self.host_ns())
+            event = event._replace(received_ns=self.host_ns())
         now_ns = self.runtime.monotonic_ns()
         due_ns = max(now_ns + self.latency_ns, pipe.last_due_ns)
         pipe.last_due_ns = due_ns

@@ -210,7 +210,7 @@ class Market(RuleBasedStateMachine):
         assert intents == ()
         if self.state.quiet:
             assert state is self.state
-            moved = evolve(again, bid=again.bid + D("0.1"), ask=again.ask + D("0.1"))
+            moved = again._replace(bid=again.bid + D("0.1"), ask=again.ask + D("0.1"))
             middle = (again.bid + again.ask) / 2
             if all(abs(middle - a) / a < D("0.0019") for a in self.state.anchors.values()):
                 after, intents = decide(self.state, moved)

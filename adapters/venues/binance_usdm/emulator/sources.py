@@ -132,7 +132,7 @@ class SyntheticSource:
                 )
             case Quote():
                 shift = self._book_shift(event.key, event.update_id)
-                return evolve(event, update_id=event.update_id + shift)
+                return event._replace(update_id=event.update_id + shift)
             case Trade():
                 shift = self._trade_shifts.setdefault(event.key, self._first_id - event.trade_id)
                 return evolve(event, trade_id=event.trade_id + shift)
@@ -212,7 +212,7 @@ class ReplaySource:
                 rate = event.funding_rate if event.next_funding_ns else _BASE_RATE
                 return evolve(event, event_ns=at_ns, next_funding_ns=funding_ns, funding_rate=rate)
             case Quote():
-                return evolve(event, event_ns=at_ns, received_ns=at_ns)
+                return event._replace(event_ns=at_ns, received_ns=at_ns)
             case Bar():
                 return event
         return evolve(event, event_ns=at_ns)
@@ -337,15 +337,20 @@ def with_books(events: Iterator[MarketEvent], listing: Listing) -> Iterator[Mark
             bids = tuple((event.bid - step, quantity) for step in steps if step < event.bid)
             asks = tuple((event.ask + step, quantity) for step in steps)
             yield BookSnapshot(event.key, last_id, bids, asks, event.event_ns)
-            yield evolve(event, update_id=last_id, bid_quantity=quantity, ask_quantity=quantity)
+            yield event._replace(update_id=last_id, bid_quantity=quantity, ask_quantity=quantity)
         else:
             yield event
 
 
 def _since(events: Iterator[MarketEvent], start_ns: int) -> Iterator[Timed]:
     for event in events:
-        if not isinstance(event, Bar):
-            yield event.event_ns - start_ns, evolve(event, event_ns=event.event_ns - start_ns)
+        if isinstance(event, Bar):
+            continue
+        at_ns = event.event_ns - start_ns
+        if isinstance(event, Quote):
+            yield at_ns, event._replace(event_ns=at_ns)
+        else:
+            yield at_ns, evolve(event, event_ns=at_ns)
 
 
 def _time(timed: Timed) -> int:
