@@ -19,6 +19,7 @@ from core.messages import (
     OrderUpdated,
     PlaceOrder,
     PositionReported,
+    PositionSide,
     Quote,
 )
 from core.ports import AccountState, Record
@@ -85,7 +86,8 @@ class ExposureReport:
     """A symbol's whole state, from its owner; `ended` since the report before.
 
     `reset` opens the owner's life: orders approved for it earlier that it does not mention may
-    still wait in its mailbox.
+    still wait in its mailbox. `unprotected` names sides without a working stop of matching size,
+    each with the monotonic time since when.
     """
 
     key: Key
@@ -93,6 +95,7 @@ class ExposureReport:
     working: tuple[Working, ...]
     ended: tuple[str, ...]
     reset: bool = False
+    unprotected: tuple[tuple[PositionSide, int], ...] = ()
 
 
 @frozen(slots=True)
@@ -137,6 +140,140 @@ class HaltWanted:
     """Ask risk for `HaltTold`."""
 
     reply_to: str
+
+
+@frozen(slots=True)
+class SizeScaled:
+    """Size new entries of this symbol with this part of full size (0 to 1), and shrink open ones.
+
+    Told to the symbol's strategy at once on a change and when it asks by `ScaleWanted`.
+    """
+
+    key: Key
+    scale: Decimal
+
+
+@frozen(slots=True)
+class ScaleWanted:
+    """A strategy asks risk for `SizeScaled`."""
+
+    key: Key
+    reply_to: str
+
+
+@frozen(slots=True)
+class Decided:
+    """A strategy looked at data and decided (perhaps to do nothing): liveness is work done."""
+
+    key: Key
+
+
+@frozen(slots=True)
+class CompareNow:
+    """Ask a position to compare itself with the venue; it answers `Compared` with the token."""
+
+    token: int
+
+
+@frozen(slots=True)
+class Compared:
+    """The position equals the venue's, as read after the question of this token came."""
+
+    key: Key
+    token: int
+
+
+@frozen(slots=True)
+class WalletTold:
+    """An account's wallet as the venue states it, to risk, at every change and every reading.
+
+    `transfers` sums deposits less withdrawals since the books were opened. `available`,
+    `initial_margin` and `maintenance_margin` are of the last reading, None before it.
+    """
+
+    venue: str
+    asset: str
+    wallet: Decimal
+    transfers: Decimal
+    available: Decimal | None = None
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+
+
+@frozen(slots=True)
+class ForeignFound:
+    """Another program's order or position on the account, in words; each once."""
+
+    venue: str
+    symbol: str
+    text: str
+
+
+@frozen(slots=True)
+class ReducePosition:
+    """Close this quantity (venue's unit, positive) of a side with a reduce-only order now."""
+
+    key: Key
+    position_side: PositionSide
+    quantity: Decimal
+    reason: str
+
+
+@frozen(slots=True)
+class TightenStop:
+    """Bring a side's stop to this distance from the mark, never further away than it is."""
+
+    key: Key
+    position_side: PositionSide
+    distance_bps: Decimal
+    reason: str
+
+
+@frozen(slots=True)
+class Flatten:
+    """Cancel everything and close every side, in slices, until the venue says flat."""
+
+    reason: str
+    reply_to: str
+
+
+@frozen(slots=True)
+class FlattenTold:
+    """How far a flatten is: `done` when the venue says flat, or when time is up with `left`."""
+
+    key: Key
+    done: bool
+    left: tuple[str, ...] = ()
+
+
+@frozen(slots=True)
+class CallsTold:
+    """How calls of a venue went since the lane's last word; failures are told at once."""
+
+    venue: str
+    lane: str
+    good: int
+    failed: int
+    text: str = ""
+
+
+@frozen(slots=True)
+class ProbeVenue:
+    """Ask a lane for one harmless signed call; it answers with `CallsTold`."""
+
+
+@frozen(slots=True)
+class Operate:
+    """An operator's command to risk; `reply` is called once, when it is carried out or refused.
+
+    `command` is pause, resume, reduce-only, halt, reset-halt, flatten or throttle; `symbol` "" is
+    the whole host; `percent` is throttle's. The answer is {"done": text, ...} or {"error": text}.
+    """
+
+    command: str
+    reply: Callable[[dict[str, Any]], None]
+    symbol: str = ""
+    percent: int = 100
 
 
 @frozen(slots=True)

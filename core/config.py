@@ -14,17 +14,24 @@ from core.risk.rules import Limits
 __all__ = [
     "BinanceVenue",
     "Bot",
+    "Breaker",
+    "Canary",
     "Config",
     "Console",
     "Execution",
+    "Guards",
     "HedgeGridBot",
     "JournalSettings",
     "Logs",
+    "Losses",
     "Market",
     "Paper",
     "Paths",
+    "Portfolio",
     "Risk",
     "Supervision",
+    "SymbolCaps",
+    "SymbolGroup",
     "Venues",
 ]
 
@@ -104,16 +111,122 @@ Bot: TypeAlias = HedgeGridBot
 
 
 @frozen(slots=True, kw_only=True)
+class SymbolCaps:
+    """Caps of one symbol beside those of every symbol; 0 leaves the general one alone."""
+
+    symbol: str = field(validator=rules.market_symbol)
+    venue: str = field(default="binance", validator=rules.one_of("binance"))
+    max_order_quantity: Decimal = field(default=D(0), validator=rules.between(0, 10**12))
+    max_notional: Decimal = field(default=D(0), validator=rules.between(0, 10**9))
+    max_leverage: int = field(default=0, validator=rules.between(0, 125))
+
+
+@frozen(slots=True, kw_only=True)
+class SymbolGroup:
+    """Symbols that move together, with one cap on what they may hold in one direction."""
+
+    name: str = field(validator=rules.bot_name)
+    symbols: tuple[str, ...] = field(validator=rules.market_symbols)
+    max_notional: Decimal = field(validator=rules.between(1, 10**10))
+
+
+@frozen(slots=True, kw_only=True)
+class Portfolio:
+    """Value at risk and volatility, from closed one-minute bars; percent of equity or of price."""
+
+    var_method: str = field(
+        default="historical", validator=rules.one_of("historical", "parametric")
+    )
+    max_var_percent: Decimal = field(default=D(10), validator=rules.between("0.01", 100))
+    var_confidence_percent: Decimal = field(default=D(99), validator=rules.between(50, "99.99"))
+    var_horizon_minutes: int = field(default=60, validator=rules.between(1, 10_080))
+    window_bars: int = field(default=240, validator=rules.between(20, 10_000))
+    prior_daily_volatility_percent: Decimal = field(
+        default=D(8), validator=rules.between("0.1", 500)
+    )
+    max_daily_volatility_percent: Decimal = field(default=D(60), validator=rules.between(1, 1_000))
+    target_daily_volatility_percent: Decimal = field(
+        default=D(30), validator=rules.between("0.1", 1_000)
+    )
+
+
+@frozen(slots=True, kw_only=True)
+class Losses:
+    """When losses, open ones and funding included, end trading; percent of equity."""
+
+    max_daily_loss_percent: Decimal = field(default=D(3), validator=rules.between("0.01", 100))
+    max_drawdown_percent: Decimal = field(default=D(10), validator=rules.between("0.01", 100))
+    action: str = field(default="halt", validator=rules.one_of("halt", "flatten"))
+
+
+@frozen(slots=True, kw_only=True)
+class Canary:
+    """A first run with real money: small orders, and a halt at a small loss."""
+
+    enabled: bool = False
+    max_order_notional: Decimal = field(default=D(50), validator=rules.between(1, 10**9))
+    max_loss: Decimal = field(default=D(20), validator=rules.between("0.01", 10**9))
+
+
+@frozen(slots=True, kw_only=True)
+class Guards:
+    """What watches positions while they are open: liquidation, crashes, funding, strangers."""
+
+    liquidation_warning_bps: Decimal = field(default=D(1_500), validator=rules.between(1, 10_000))
+    liquidation_reduce_bps: Decimal = field(default=D(700), validator=rules.between(1, 10_000))
+    liquidation_reduce_percent: int = field(default=50, validator=rules.between(1, 100))
+    flash_window_s: float = field(default=10.0, validator=rules.between("0.5", 3_600))
+    flash_move_bps: Decimal = field(default=D(300), validator=rules.between(1, 10_000))
+    flash_action: str = field(default="tighten", validator=rules.one_of("tighten", "close"))
+    flash_stop_bps: Decimal = field(default=D(50), validator=rules.between(1, 5_000))
+    flash_pause_s: float = field(default=60.0, validator=rules.between(1, 86_400))
+    funding_window_s: float = field(default=600.0, validator=rules.between(0, 28_800))
+    max_funding_bps: Decimal = field(default=D(10), validator=rules.between("0.1", 1_000))
+    account_stale_after_ms: int = field(default=90_000, validator=rules.between(1_000, 3_600_000))
+    decision_stale_after_ms: int = field(default=30_000, validator=rules.between(500, 3_600_000))
+    slow_mailbox_ms: int = field(default=2_000, validator=rules.between(10, 600_000))
+    foreign_activity: str = field(
+        default="stop_in_live", validator=rules.one_of("stop_in_live", "stop", "tolerate")
+    )
+
+
+@frozen(slots=True, kw_only=True)
+class Breaker:
+    """When calls of a venue fail so often that nothing is opened there for a while."""
+
+    window_s: float = field(default=60.0, validator=rules.between(1, 3_600))
+    min_calls: int = field(default=10, validator=rules.between(1, 10_000))
+    max_error_percent: int = field(default=50, validator=rules.between(1, 100))
+    open_s: float = field(default=15.0, validator=rules.between("0.1", 3_600))
+
+
+@frozen(slots=True, kw_only=True)
 class Risk:
     """Caps in quote money, over every bot of the host; what may still fill counts as held."""
 
     max_order_notional: Decimal = field(default=D(500), validator=rules.between(1, 10**9))
     max_symbol_notional: Decimal = field(default=D(2_000), validator=rules.between(1, 10**9))
     max_side_notional: Decimal = field(default=D(4_000), validator=rules.between(1, 10**10))
+    max_net_notional: Decimal = field(default=D(4_000), validator=rules.between(1, 10**10))
     max_gross_notional: Decimal = field(default=D(6_000), validator=rules.between(1, 10**10))
     max_open_orders_per_side: int = field(default=10, validator=rules.between(1, 100))
+    max_orders_per_minute: int = field(default=300, validator=rules.between(1, 100_000))
+    max_cancels_per_minute: int = field(default=300, validator=rules.between(1, 100_000))
     max_leverage: int = field(default=3, validator=rules.between(1, 125))
+    max_account_leverage: Decimal = field(default=D(3), validator=rules.between("0.01", 125))
+    min_free_margin_percent: Decimal = field(default=D(10), validator=rules.between(0, 99))
+    min_liquidation_distance_bps: Decimal = field(
+        default=D(1_000), validator=rules.between(1, 10_000)
+    )
     price_collar_bps: Decimal = field(default=D(100), validator=rules.between(1, 1_000))
+    book_collar_bps: Decimal = field(default=D(100), validator=rules.between(1, 1_000))
+    symbols: tuple[SymbolCaps, ...] = ()
+    groups: tuple[SymbolGroup, ...] = ()
+    losses: Losses = Losses()
+    portfolio: Portfolio = Portfolio()
+    guards: Guards = Guards()
+    breaker: Breaker = Breaker()
+    canary: Canary = Canary()
 
     def limits(self) -> Limits:
         """Return the caps that the pre-trade rules read."""
@@ -137,6 +250,10 @@ class Execution:
     unknown_alert_after_s: float = field(default=30.0, validator=rules.between(1, 3_600))
     protect_within_s: float = field(default=5.0, validator=rules.between("0.5", 600))
     entry_cancel_timeout_s: float = field(default=5.0, validator=rules.between("0.5", 60))
+    dead_man_s: float = field(default=60.0, validator=rules.between(0, 600))
+    slice_depth_percent: int = field(default=25, validator=rules.between(1, 100))
+    slice_slippage_bps: Decimal = field(default=D(50), validator=rules.between(1, 5_000))
+    flatten_within_s: float = field(default=30.0, validator=rules.between(1, 3_600))
 
 
 @frozen(slots=True, kw_only=True)

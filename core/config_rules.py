@@ -17,6 +17,7 @@ __all__ = [
     "environment_name",
     "host_name",
     "loopback_url",
+    "market_symbol",
     "market_symbols",
     "one_of",
     "some_path",
@@ -103,12 +104,21 @@ def market_symbols(instance: Any, attribute: Any, value: tuple[str, ...]) -> Non
         raise ConfigError("no symbol", attribute.name, 'name at least one, such as ["BTCUSDT"]')
     for place, symbol in enumerate(value):
         where = f"{attribute.name}[{place}]"
-        if not symbol.isalnum() or symbol != symbol.upper() or not 5 <= len(symbol) <= 24:
-            plain = "".join(c for c in symbol.split(":")[0] if c.isalnum()).upper()
-            hint = plain if 5 <= len(plain) <= 24 else "BTCUSDT"
-            raise ConfigError(f'"{symbol}" is not a valid symbol', where, f'did you mean "{hint}"?')
+        _symbol(where, symbol)
         if symbol in value[:place]:
             raise ConfigError(f'"{symbol}" is named twice', where, "remove one of the two")
+
+
+def market_symbol(instance: Any, attribute: Any, value: str) -> None:
+    """Allow one symbol, spelled as the venue spells it."""
+    _symbol(attribute.name, value)
+
+
+def _symbol(where: str, symbol: str) -> None:
+    if not symbol.isalnum() or symbol != symbol.upper() or not 5 <= len(symbol) <= 24:
+        plain = "".join(c for c in symbol.split(":")[0] if c.isalnum()).upper()
+        hint = plain if 5 <= len(plain) <= 24 else "BTCUSDT"
+        raise ConfigError(f'"{symbol}" is not a valid symbol', where, f'did you mean "{hint}"?')
 
 
 def together(problems: Sequence[ConfigError]) -> ConfigError:

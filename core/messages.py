@@ -114,7 +114,9 @@ class PlaceOrder:
 
     `price` is None for market types, `trigger_price` None for plain ones. `reduce_only` says that
     the order may only shrink a position; in hedge mode the venue infers it from side and position
-    side, so adapters do not send it there.
+    side, so adapters do not send it there. `size_scale` is the part of full size that an entry was
+    sized with: risk refuses one that was sized before it asked for less. `may_flip` lets an entry
+    in one-way mode turn a position round.
     """
 
     key: Key
@@ -132,6 +134,8 @@ class PlaceOrder:
     callback_rate_bps: Decimal | None = None
     purpose: Purpose = Purpose.ENTRY
     bot: str = ""
+    size_scale: Decimal = Decimal(1)
+    may_flip: bool = False
 
     @property
     def closing(self) -> bool:

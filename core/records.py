@@ -12,14 +12,19 @@ from core.risk.halt import Halt, Level
 __all__ = [
     "AmendIntended",
     "BooksOpened",
+    "BreakerChanged",
     "CancelIntended",
+    "EquityMarked",
     "HaltChanged",
     "HostStarted",
     "HostStopped",
+    "OperatorCommanded",
     "OrderGone",
     "OrderIntended",
     "Reconciled",
     "SymbolOpened",
+    "ThrottleChanged",
+    "TradingPaused",
     "Transferred",
 ]
 
@@ -135,3 +140,55 @@ class HaltChanged:
     def halt(self) -> Halt:
         """Return the halt as it was recorded."""
         return Halt(self.state, self.reason, self.by, self.epoch, self.latched)
+
+
+@frozen(slots=True)
+class EquityMarked:
+    """What the equity stop measures from, in the margin asset of `venue`, after a change.
+
+    `day_start` is the equity at the first look of the UTC day `day` (days since 1970), `peak` the
+    highest since trading began or was reset. `transfers` is what had come in (less what had gone
+    out) up to then: both figures move with later transfers, which are neither gain nor loss.
+    """
+
+    venue: str
+    asset: str
+    day: int
+    day_start: Decimal
+    peak: Decimal
+    transfers: Decimal
+
+
+@frozen(slots=True)
+class BreakerChanged:
+    """A venue's call breaker after a change: `state` is closed, open or half_open."""
+
+    venue: str
+    state: str
+    reason: str
+
+
+@frozen(slots=True)
+class ThrottleChanged:
+    """The operator's throttle, in percent of full size; `symbol` "" is the whole host."""
+
+    symbol: str
+    percent: int
+
+
+@frozen(slots=True)
+class TradingPaused:
+    """An operator paused (or resumed) entries; `symbol` "" is the whole host."""
+
+    symbol: str
+    paused: bool
+
+
+@frozen(slots=True)
+class OperatorCommanded:
+    """An operator's command, carried out or refused (`refusal` says why). AUDIT C34."""
+
+    command: str
+    symbol: str
+    argument: str
+    refusal: str = ""
