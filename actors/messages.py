@@ -515,9 +515,17 @@ class LaneReport:
 
 @frozen(slots=True)
 class RiskReport:
+    """What risk tells of itself: limits as (name, value, limit), paused symbols and why.
+
+    `breakers` are (venue, closed, open or half_open), `throttles` the operator's (symbol, "" for
+    the whole host; percent) that are not 100.
+    """
+
     halt: Halt
     limits: tuple[tuple[str, Decimal, Decimal], ...]
     paused: tuple[tuple[str, str], ...]
+    breakers: tuple[tuple[str, str], ...] = ()
+    throttles: tuple[tuple[str, int], ...] = ()
 
 
 @frozen(slots=True)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from attrs import evolve
+
 from actors import names
 from actors.messages import (
     CancelEntries,
@@ -239,7 +241,7 @@ class RiskActor(Actor):
     def _set_halt(self, halt: Halt) -> None:
         if halt == self.risk.halt:
             return
-        self.risk.halt = halt
+        self.risk.halt = evolve(halt, since_ns=self.now_ns())
         self._tell_halt()
         planned = halt.level is Level.RUNNING or self.closing
         level = "info" if planned else "error"

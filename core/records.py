@@ -130,16 +130,17 @@ class HaltChanged:
     by: str
     epoch: int
     latched: bool = False
+    since_ns: int = 0
 
     @classmethod
     def of(cls, halt: Halt) -> HaltChanged:
         """Write the record of a halt."""
-        return cls(halt.level, halt.reason, halt.by, halt.epoch, halt.latched)
+        return cls(halt.level, halt.reason, halt.by, halt.epoch, halt.latched, halt.since_ns)
 
     @property
     def halt(self) -> Halt:
         """Return the halt as it was recorded."""
-        return Halt(self.state, self.reason, self.by, self.epoch, self.latched)
+        return Halt(self.state, self.reason, self.by, self.epoch, self.latched, self.since_ns)
 
 
 @frozen(slots=True)

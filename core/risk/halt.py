@@ -26,7 +26,7 @@ class Level(StrEnum):
 
 @frozen(slots=True)
 class Halt:
-    """The present level, why and by whom. `epoch` grows with every change.
+    """The present level, why, by whom and since when (0: unknown). `epoch` grows with every change.
 
     A latched halt outlives restarts and only an operator resets it.
     """
@@ -36,6 +36,7 @@ class Halt:
     by: str = ""
     epoch: int = 0
     latched: bool = False
+    since_ns: int = 0
 
     def lets_open(self, epoch: int) -> bool:
         """Tell whether an order that may grow a position, approved at `epoch`, may still go."""
