@@ -7,13 +7,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
 from adapters.masking import Masker
 from core.errors import BulkheadError, ConfigError, UsageError, UserError
 from core.secrets import Secret
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from core.config import Config
 
 DONE, FAILED, WRONG_USE, NOT_READY, HALTED = range(5)
-HERE = Path(__file__).resolve().parent.parent
 SECRET_VARIABLE = "BULKHEAD_EXCHANGE_SECRET"
 _POLL_S = 0.2
 _RUN_HOST = "bulkhead.run_host"
@@ -31,54 +29,16 @@ _RUN_HOST = "bulkhead.run_host"
 # Imports inside the commands keep `--help` fast.
 
 
-def _examples(*commands: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(
-        f"  python run.py {command}".rstrip() for command in commands
-    )
-
-
-class _Number(click.FloatRange):
-    """A range that does not hold "nan", which compares as neither over nor under anything."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number: float = super().convert(value, param, ctx)
-        if not isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
-
-
-def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Configuration file.  [default: config.toml beside run.py]",
-    )(command)
-
-
-def _load(config_path: Path | None) -> Config:
-    from adapters.configuration import load
-
-    context = click.get_current_context()
-    path = config_path or context.find_root().params.get("config_path") or HERE / "config.toml"
-    config = load(path)
-    context.find_root().obj = config
-    return config
-
-
 @click.group(
     invoke_without_command=True,
-    epilog=_examples("", "--config my.toml --for 60", "exchange --venue binance", "status"),
+    epilog=examples("", "--config my.toml --for 60", "exchange --venue binance", "status"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@_config_option
+@config_option
 @click.option(
     "--for",
     "for_s",
-    type=_Number(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop in order after so many seconds.",
 )
@@ -96,7 +56,7 @@ def cli(
                 "leave them away, or leave the command away",
             )
         return None
-    config = _load(config_path)
+    config = load(config_path)
     if live and config.mode != "live":
         raise UsageError(
             f'--live beside mode = "{config.mode}"',
@@ -113,12 +73,12 @@ def cli(
 
 @cli.command(
     short_help="Run a local exchange.",
-    epilog=_examples(
+    epilog=examples(
         "exchange --venue binance --symbols BTCUSDT,ETHUSDT --seed 7",
         "exchange --venue binance --port 9001 --market btc.gz,btc2.gz --speed 10",
     ),
 )
-@_config_option
+@config_option
 @click.option("--venue", required=True, type=click.Choice(["binance"]), help="Whose dialect.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; 0 takes a free one."
@@ -136,7 +96,7 @@ def cli(
 )
 @click.option(
     "--speed",
-    type=_Number(0.01, 10_000),
+    type=Number(0.01, 10_000),
     default=1.0,
     show_default=True,
     help="Of the market against the clock.",
@@ -184,54 +144,54 @@ def exchange(
             venue=venue,
             port=port,
             seed=seed,
-            symbols=_words(symbols) if symbols is not None else DEFAULT_SYMBOLS,
+            symbols=words(symbols) if symbols is not None else DEFAULT_SYMBOLS,
             market=market,
             speed=speed,
             faults=faults,
             key=key,
             secret=secret,
-            state_dir=state_path or Path(_load(config_path).paths.state) / "exchange",
-            balance=_money(balance),
+            state_dir=state_path or Path(load(config_path).paths.state) / "exchange",
+            balance=money(balance),
         )
     )
 
 
 @cli.command(
     short_help="Show what the host does.",
-    epilog=_examples("status", "status --json", "status --symbol BTCUSDT"),
+    epilog=examples("status", "status --json", "status --symbol BTCUSDT"),
 )
-@_config_option
+@config_option
 @click.option("--symbol", default="", metavar="S", help="Only this symbol.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(config_path: Path | None, symbol: str, as_json: bool) -> int:
     """Show what the host does, or what it last knew when none runs."""
     from adapters import operations
 
-    return operations.status(_load(config_path), json=as_json, symbol=symbol)
+    return operations.status(load(config_path), json=as_json, symbol=symbol)
 
 
 @cli.command(
     short_help="Show orders, fills, positions and balances.",
-    epilog=_examples("ledger", "ledger --json", "ledger --exchange --json"),
+    epilog=examples("ledger", "ledger --json", "ledger --exchange --json"),
 )
-@_config_option
+@config_option
 @click.option("--exchange", "of_exchange", is_flag=True, help="The local exchange's truth instead.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one shape for both.")
 def ledger(config_path: Path | None, of_exchange: bool, as_json: bool) -> int:
     """Show orders, fills, positions and balances, of a host that runs or is stopped."""
     from adapters import operations
 
-    return operations.ledger(_load(config_path), exchange=of_exchange, json=as_json)
+    return operations.ledger(load(config_path), exchange=of_exchange, json=as_json)
 
 
 @cli.command(
-    epilog=_examples(
+    epilog=examples(
         "tail",
         "tail --order host1-grid-BTCUSDT-10 --no-follow",
         "tail --actor risk --level warning",
     )
 )
-@_config_option
+@config_option
 @click.option("--actor", default="", metavar="A", help="Only this actor, or this family of them.")
 @click.option("--order", default="", metavar="ID", help="Only this client order id.")
 @click.option(
@@ -255,7 +215,7 @@ def tail(
     from adapters.logs import MACHINE_LOG
     from adapters.tail import Filter, Malformed, lines
 
-    path = Path(_load(config_path).paths.logs) / MACHINE_LOG
+    path = Path(load(config_path).paths.logs) / MACHINE_LOG
     if not path.exists() and not follow:
         raise UsageError("no log yet", str(path), "start the host first, or name its --config")
     wanted = Filter(actor, order, level)
@@ -281,22 +241,6 @@ def tail(
 def _show(lines: deque[str]) -> None:
     while lines:
         click.echo(lines.popleft())
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _money(text: str) -> Decimal:
-    from core.money import number
-
-    try:
-        amount = number(text, "--balance")
-    except ValueError as error:
-        raise UsageError(str(error), "--balance", "write an amount such as 10000") from None
-    if amount <= 0:
-        raise UsageError(f"{text} is not positive", "--balance", "write an amount such as 10000")
-    return amount
 
 
 class RunHost(Protocol):
