@@ -110,7 +110,8 @@ class Comparison:
         desk.instrument = done.instrument
         desk.book.positions.multiplier = done.instrument.multiplier
         desk.mark = desk.mark or done.mark
-        desk.actor.tell(names.RISK, InstrumentListed(done.instrument, desk.mark))
+        listed = InstrumentListed(done.instrument, desk.mark, done.leverage, done.brackets)
+        desk.actor.tell(names.RISK, listed)
         desk.actor.waiting("comparing with the venue")
         self._read()
 

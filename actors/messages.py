@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from core.account import Figure
 from core.errors import VenueError
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
@@ -107,20 +108,30 @@ class Mention:
 
 @frozen(slots=True)
 class InstrumentListed:
-    """A symbol became known, with a first mark price (for figures, too old to trade on)."""
+    """A symbol became known, with a first mark price (for figures, too old to trade on).
+
+    `leverage` and `brackets` are what the venue reads back.
+    """
 
     instrument: Instrument
     mark: Decimal
+    leverage: int
+    brackets: tuple[LeverageBracket, ...]
 
 
 @frozen(slots=True)
 class Pause:
-    """Nothing may be opened on this symbol (or whole venue) while `source` has not resumed."""
+    """Nothing may be opened on this symbol (or whole venue) while `source` has not resumed.
+
+    After one that `needs_comparison` the positions compare with the venue first, asked after the
+    source resumed.
+    """
 
     source: str
     reason: str
     venue: str
     key: Key | None = None
+    needs_comparison: bool = False
 
 
 @frozen(slots=True)
@@ -514,18 +525,31 @@ class LaneReport:
 
 
 @frozen(slots=True)
+class LimitTold:
+    """One limit, the figure held against it, and how much is left (never under 0)."""
+
+    name: str
+    value: Figure
+    limit: Decimal
+    headroom: Figure
+
+
+@frozen(slots=True)
 class RiskReport:
-    """What risk tells of itself: limits as (name, value, limit), paused symbols and why.
+    """What risk tells of itself: limits, paused symbols and why.
 
     `breakers` are (venue, closed, open or half_open), `throttles` the operator's (symbol, "" for
-    the whole host; percent) that are not 100.
+    the whole host; percent) that are not 100, `scales` the part of full size that entries of a
+    symbol have now, `refusals` how often each rule refused since this incarnation began.
     """
 
     halt: Halt
-    limits: tuple[tuple[str, Decimal, Decimal], ...]
+    limits: tuple[LimitTold, ...]
     paused: tuple[tuple[str, str], ...]
     breakers: tuple[tuple[str, str], ...] = ()
     throttles: tuple[tuple[str, int], ...] = ()
+    scales: tuple[tuple[str, Decimal], ...] = ()
+    refusals: tuple[tuple[str, int], ...] = ()
 
 
 @frozen(slots=True)

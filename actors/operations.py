@@ -99,6 +99,9 @@ class OperationsActor(Actor):
             "state": self._state(actors),
             "halt": self.risk.halt.level.value if self.risk else None,
             "halt_reason": self.risk.halt.reason if self.risk else None,
+            "halt_by": self.risk.halt.by if self.risk else None,
+            "halt_latched": self.risk.halt.latched if self.risk else None,
+            "halt_since_ns": (self.risk.halt.since_ns or None) if self.risk else None,
             "uptime_s": round((self.monotonic_ns() - self.began_ns) / 1e9, 1),
             "venues": {name: self._venue(name) for name in self.venues},
             "actors": [_actor(figures) for figures in actors],
@@ -111,6 +114,9 @@ class OperationsActor(Actor):
             "realised_pnl": figure(made),
             "limits": self._limits(),
             "paused": dict(self.risk.paused) if self.risk else {},
+            "throttle": dict(self.risk.throttles) if self.risk else {},
+            "scale": {k: text(v) for k, v in self.risk.scales} if self.risk else {},
+            "refusals": dict(self.risk.refusals) if self.risk else {},
             "as_of_ns": self.now_ns(),
             "stop_reason": None,
         }
@@ -143,7 +149,7 @@ class OperationsActor(Actor):
             "ws": ws,
             "connected": bool(streams) and all(lane.connected for lane in reports),
             "clock_offset_ms": round(clock.offset_ns / _NS_MS, 3) if clock else None,
-            "breaker": None,
+            "breaker": dict(self.risk.breakers).get(name) if self.risk else None,
         }
 
     def _positions(self, symbol: str) -> list[dict[str, Any]]:
@@ -182,15 +188,15 @@ class OperationsActor(Actor):
             {report.key: report.multiplier for report in reports},
         )
 
-    def _limits(self) -> list[dict[str, str]]:
+    def _limits(self) -> list[dict[str, str | None]]:
         return [
             {
-                "name": name,
-                "value": text(round(value, 2)),
-                "limit": text(limit),
-                "headroom": text(round(max(limit - value, ZERO), 2)),
+                "name": line.name,
+                "value": figure(combine(_shown, line.value)),
+                "limit": text(line.limit),
+                "headroom": figure(combine(_shown, line.headroom)),
             }
-            for name, value, limit in (self.risk.limits if self.risk else ())
+            for line in (self.risk.limits if self.risk else ())
         ]
 
     def _wallet(self) -> Figure:
@@ -202,6 +208,10 @@ class OperationsActor(Actor):
 
 def _sum(wallet: Decimal, pnl: Decimal) -> Decimal:
     return wallet + pnl
+
+
+def _shown(value: Decimal) -> Decimal:
+    return round(value, 2)
 
 
 def _cents(value: Decimal) -> Decimal:

@@ -19,6 +19,7 @@ from actors.messages import (
     InstrumentListed,
     JournalFailed,
     JournalRecovered,
+    LimitTold,
     Mention,
     Pause,
     Propose,
@@ -30,7 +31,7 @@ from actors.messages import (
 )
 from actors.runtime import Actor, ChildDied, ChildGaveUp, ChildReady, ChildWaiting
 from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder, Side
-from core.money import text
+from core.money import ZERO, text
 from core.ports import Log, Record
 from core.records import HaltChanged
 from core.risk.checks import Risk
@@ -292,21 +293,25 @@ class RiskActor(Actor):
     def _report(self) -> None:
         limits = self.risk.limits
         exposure = self.risk.exposure
-        rows: list[tuple[str, Decimal, Decimal]] = []
+        rows: list[LimitTold] = []
         if not self.unreported:
-            rows.append(
-                ("max_gross_notional", exposure.gross_notional(), limits.max_gross_notional)
-            )
+            gross = exposure.gross_notional()
+            rows.append(_line("max_gross_notional", gross, limits.max_gross_notional))
             for side in Side:
                 name = f"max_side_notional.{side.value}"
                 value = exposure.direction_notional(side)
-                rows.append((name, value, limits.max_side_notional))
+                rows.append(_line(name, value, limits.max_side_notional))
             for key in self.keys:
                 worst = max(exposure.worst_notional(key, side) for side in Side)
-                rows.append((f"max_symbol_notional.{key}", worst, limits.max_symbol_notional))
+                rows.append(_line(f"max_symbol_notional.{key}", worst, limits.max_symbol_notional))
         paused = tuple((str(key), reason) for key, reason in self.risk.paused.items())
-        report = RiskReport(self.risk.halt, tuple(rows), paused)
+        refusals = tuple(self.refusals.items())
+        report = RiskReport(self.risk.halt, tuple(rows), paused, refusals=refusals)
         self.tell_latest(names.OPERATIONS, self.name, report)
+
+
+def _line(name: str, value: Decimal, limit: Decimal) -> LimitTold:
+    return LimitTold(name, value, limit, max(limit - value, ZERO))
 
 
 def _words(command: PlaceOrder | AmendOrder) -> str:
