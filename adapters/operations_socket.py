@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
-from core.errors import BulkheadError, UsageError
+from core.errors import BulkheadError, UsageError, UserError
 from core.ports import Log
 
 __all__ = ["HostSilent", "OperationsServer", "ask"]
@@ -26,6 +26,11 @@ _MAX_REQUEST = 64 * 1024
 _MAX_ANSWER = 64 * 1024 * 1024
 _REQUEST_WITHIN_S = 2.0
 _ANSWER_WITHIN_S = 5.0
+_REFUSE_WITHIN_S = 0.1
+_CLOSE_WITHIN_S = 1.0
+_MOST_CALLERS = 32
+_MEANWHILE_S = 0.5
+_AFTER_TROUBLE_S = 0.05
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -35,27 +40,43 @@ class HostSilent(BulkheadError):
 
 
 class OperationsServer:
-    """Answer operators on `path` (`state/host.sock`) from one thread of its own.
+    """Answer operators on `path` (`state/host.sock`), each on a short-lived thread of its own.
 
     `handler` gets the request and returns the answer, both plain JSON objects; what it raises is
-    answered as `{"error": text}` and logged. It may block, with a time-out: callers wait in line.
+    answered as `{"error": text}`, with the three parts of a `UserError` as `"usage"`, and logged
+    where it is a fault. It may block, with a time-out: nobody else waits for it. At most
+    `_MOST_CALLERS` are served at once: the oldest who has asked nothing yet makes room.
     """
 
     def __init__(self, path: Path, handler: Handler, log: Log | None = None) -> None:
         self.path = path
         self._handler = handler
         self._log = log
+        self._lock = threading.Lock()
+        # Whether each has asked. Who takes a caller out of here is the one to have the last word.
+        self._callers: dict[socket.socket, bool] = {}
+        self._answering: set[threading.Thread] = set()
         self._listener = _listen(path)
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="operations-socket", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering and take the socket away; waits for an answer under way; idempotent."""
+        """Stop answering and take the socket away; who still waits is told so; idempotent."""
         with suppress(OSError):
             self._wake.send(b"x")
-        self._thread.join(_REQUEST_WITHIN_S + _ANSWER_WITHIN_S)
+        self._thread.join()
         self._wake.close()
+        with self._lock:
+            left, self._callers = self._callers, {}
+            threads = list(self._answering)
+        for caller, asked in left.items():
+            if asked:
+                _say(caller, {"error": "the host stopped before it had an answer"}, _CLOSE_WITHIN_S)
+            _hang_up(caller)
+        deadline = monotonic() + _CLOSE_WITHIN_S
+        for thread in threads:
+            thread.join(max(deadline - monotonic(), 0.0))
 
     def _serve(self) -> None:
         from selectors import EVENT_READ, DefaultSelector
@@ -68,21 +89,61 @@ class OperationsServer:
                 ready = {key.fileobj for key, _ in waiting.select()}
                 if self._woken in ready:
                     break
-                with suppress(OSError):  # the caller left before its turn
-                    connection, _ = self._listener.accept()
-                    with connection:
-                        self._answer(connection)
+                try:
+                    caller, _ = self._listener.accept()
+                except OSError:  # the caller left, or this process may open no more files
+                    sleep(_AFTER_TROUBLE_S)
+                else:
+                    self._admit(caller)
         _forget(self.path, bound)
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _admit(self, caller: socket.socket) -> None:
+        with self._lock:
+            if len(self._callers) >= _MOST_CALLERS:
+                silent = next((one for one, asked in self._callers.items() if not asked), None)
+                if silent is not None:
+                    del self._callers[silent]
+                    _hang_up(silent)
+            full = len(self._callers) >= _MOST_CALLERS
+            if not full:
+                self._callers[caller] = False
+        if full:
+            text = f"{_MOST_CALLERS} operators wait for their answers already: try again later"
+            with caller:
+                _say(caller, {"error": text}, _REFUSE_WITHIN_S)
+            return
+        thread = threading.Thread(target=self._attend, args=(caller,), name="operator", daemon=True)
         try:
-            line = _receive(connection, _MAX_REQUEST, _REQUEST_WITHIN_S)
-        except (TimeoutError, ValueError) as error:
-            answer: dict[str, Any] = {"error": str(error)}
-        else:
-            answer = self._handle(line)
-        connection.settimeout(_ANSWER_WITHIN_S)
-        connection.sendall(_line(answer))
+            thread.start()
+        except RuntimeError:  # this process may start no more threads
+            with self._lock:
+                self._callers.pop(caller, None)
+            caller.close()
+
+    def _attend(self, caller: socket.socket) -> None:
+        with self._lock:
+            self._answering.add(threading.current_thread())
+        try:
+            with caller:
+                answer = self._answer(caller)
+                with self._lock:
+                    ours = self._callers.pop(caller, None) is not None
+                if ours:
+                    _say(caller, answer, _ANSWER_WITHIN_S)
+        finally:
+            with self._lock:
+                self._answering.discard(threading.current_thread())
+
+    def _answer(self, caller: socket.socket) -> dict[str, Any]:
+        try:
+            line = _receive(caller, _MAX_REQUEST, _REQUEST_WITHIN_S)
+        except (OSError, ValueError) as error:
+            return {"error": str(error)}
+        with self._lock:
+            if caller not in self._callers:
+                return {"error": "asked too late"}  # and nothing is done that nobody hears of
+            self._callers[caller] = True
+        return self._handle(line)
 
     def _handle(self, line: bytes) -> dict[str, Any]:
         try:
@@ -94,6 +155,8 @@ class OperationsServer:
         try:
             answer = self._handler(request)
             _line(answer)
+        except UserError as error:
+            return {"error": str(error), "usage": [error.what, error.where, error.mend]}
         except BulkheadError as error:
             return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 (a fault behind one question must not end the others)
@@ -103,10 +166,16 @@ class OperationsServer:
         return answer
 
 
-def ask(state_dir: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dict[str, Any] | None:
+def ask(
+    state_dir: Path,
+    request: dict[str, Any],
+    timeout_s: float = 5.0,
+    meanwhile: Callable[[], None] | None = None,
+) -> dict[str, Any] | None:
     """Ask the host that runs on a state folder; None where none runs.
 
-    Errors: `HostSilent` when a host is there and gives no usable answer within `timeout_s`.
+    `meanwhile` is called twice a second while no answer comes. Errors: `HostSilent` when a host is
+    there and gives no usable answer within `timeout_s`.
     """
     path = _find(state_dir)
     if path is None:
@@ -121,8 +190,10 @@ def ask(state_dir: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dic
         except OSError as error:
             raise HostSilent(f"the host at {path} cannot be asked: {error}") from error
         try:
-            connection.sendall(_line(request))
-            answer = json.loads(_receive(connection, _MAX_ANSWER, deadline - monotonic()))
+            with suppress(BrokenPipeError):  # refused before it was asked: the answer says why
+                connection.sendall(_line(request))
+            left_s = deadline - monotonic()
+            answer = json.loads(_receive(connection, _MAX_ANSWER, left_s, meanwhile))
         except (OSError, ValueError) as error:
             raise HostSilent(f"the host at {path} gave no usable answer: {error}") from error
     if not isinstance(answer, dict):
@@ -130,11 +201,28 @@ def ask(state_dir: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dic
     return answer
 
 
+def _say(caller: socket.socket, answer: dict[str, Any], within_s: float) -> None:
+    with suppress(OSError):  # the caller left: nobody misses the answer
+        caller.settimeout(within_s)
+        caller.sendall(_line(answer))
+
+
+def _hang_up(caller: socket.socket) -> None:
+    """Wake the thread that reads from a caller; it closes the connection."""
+    with suppress(OSError):
+        caller.shutdown(socket.SHUT_RDWR)
+
+
 def _line(message: dict[str, Any]) -> bytes:
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _receive(connection: socket.socket, limit: int, within_s: float) -> bytes:
+def _receive(
+    connection: socket.socket,
+    limit: int,
+    within_s: float,
+    meanwhile: Callable[[], None] | None = None,
+) -> bytes:
     """Read one line. Errors: `TimeoutError`, `ValueError` when it is too long or cut off."""
     deadline = monotonic() + within_s
     parts = bytearray()
@@ -142,11 +230,13 @@ def _receive(connection: socket.socket, limit: int, within_s: float) -> bytes:
         left_s = deadline - monotonic()
         if left_s <= 0:
             raise TimeoutError(f"no whole line within {within_s:.1f} s")
-        connection.settimeout(left_s)
+        connection.settimeout(min(left_s, _MEANWHILE_S) if meanwhile else left_s)
         try:
             part = connection.recv(65_536)
         except TimeoutError:
-            raise TimeoutError(f"no whole line within {within_s:.1f} s") from None
+            if meanwhile:
+                meanwhile()
+            continue
         if not part:
             raise ValueError("the line was cut off")
         parts += part

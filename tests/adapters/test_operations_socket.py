@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class Host:
     """Answers what it was asked; some commands go wrong on purpose."""
 
     def __init__(self) -> None:
+        self.waiting = threading.Event()
         self.release = threading.Event()
         self.logged: list[BaseException | None] = []
 
@@ -30,7 +32,10 @@ class Host:
                 raise BulkheadError("not now")
             case "break":
                 raise ZeroDivisionError
+            case "misuse":
+                raise UsageError("what", "where", "mend")
             case "wait":
+                self.waiting.set()
                 self.release.wait(10)
             case "unspeakable":
                 return {"number": float("nan")}
@@ -121,8 +126,74 @@ def test_a_caller_that_leaves_or_says_nothing_blocks_nobody(
         assert b"no whole line within" in silent.recv(1_000)
 
 
+def test_a_long_command_keeps_no_other_operator_waiting(state: Path, host: Host) -> None:
+    long: list[dict[str, Any] | None] = []
+    asker = threading.Thread(target=lambda: long.append(ask(state, {"command": "wait"})))
+    asker.start()
+    assert host.waiting.wait(10)
+    assert ask(state, {"n": 1}) == {"asked": {"n": 1}}
+    assert long == []
+    host.release.set()
+    asker.join(10)
+    assert long == [{"asked": {"command": "wait"}}]
+
+
+def test_more_silent_callers_than_are_served_keep_nobody_out(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations_socket, "_MOST_CALLERS", 4)
+    monkeypatch.setattr(operations_socket, "_REQUEST_WITHIN_S", 10.0)
+    with ExitStack() as opened:
+        silent = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(17)]
+        for one in silent:
+            one.connect(str(state / "host.sock"))
+        assert ask(state, {"n": 1}) == {"asked": {"n": 1}}
+        silent[0].settimeout(10)
+        assert silent[0].recv(1_000) == b""
+
+
+def test_when_all_who_are_served_wait_for_an_answer_the_next_is_told(
+    state: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations_socket, "_MOST_CALLERS", 1)
+    asker = threading.Thread(target=lambda: ask(state, {"command": "wait"}))
+    asker.start()
+    assert host.waiting.wait(10)
+    assert ask(state, {}) == {
+        "error": "1 operators wait for their answers already: try again later"
+    }
+    host.release.set()
+    asker.join(10)
+    assert ask(state, {"n": 1}) == {"asked": {"n": 1}}
+
+
+def test_an_operator_who_still_waits_when_the_host_stops_is_told(
+    tmp_path: Path, host: Host
+) -> None:
+    server = OperationsServer(tmp_path / "host.sock", host)
+    told: list[dict[str, Any] | None] = []
+    asker = threading.Thread(target=lambda: told.append(ask(tmp_path, {"command": "wait"})))
+    asker.start()
+    assert host.waiting.wait(10)
+    server.close()
+    asker.join(10)
+    host.release.set()
+    assert told == [{"error": "the host stopped before it had an answer"}]
+
+
+def test_something_can_be_done_while_the_answer_is_waited_for(
+    state: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations_socket, "_MEANWHILE_S", 0.01)
+    assert ask(state, {"command": "wait"}, 10.0, host.release.set) == {"asked": {"command": "wait"}}
+
+
 def test_a_refusal_is_told_and_a_fault_is_told_and_logged(state: Path, host: Host) -> None:
     assert ask(state, {"command": "refuse"}) == {"error": "not now"}
+    assert ask(state, {"command": "misuse"}) == {
+        "error": "what (where): mend",
+        "usage": ["what", "where", "mend"],
+    }
     assert host.logged == []
     assert ask(state, {"command": "break"}) == {
         "error": "the host failed to answer: ZeroDivisionError"
