@@ -28,7 +28,7 @@ from core.messages import (
     StreamConnected,
     StreamLost,
 )
-from core.risk.gate import Approved
+from core.risk.gate import Approved, Rehearsal
 
 __all__ = [
     "AccountState",
@@ -102,8 +102,8 @@ class RateUsage:
 class Venue(Protocol):
     """REST of one venue. Calls block; any thread may call; they raise `VenueError` subclasses.
 
-    Placements and amendments take `Approved` only. `set_clock_offset_ns` may be called while
-    another thread signs.
+    Placements and amendments take `Approved` only, anything else is a `TypeError`.
+    `set_clock_offset_ns` may be called while another thread signs.
     """
 
     name: str
@@ -152,7 +152,10 @@ class Venue(Protocol):
     def place_batch(
         self, orders: Sequence[Approved[PlaceOrder]]
     ) -> tuple[OrderUpdated | Exception, ...]: ...
-    def test_place(self, order: Approved[PlaceOrder]) -> None: ...
+    def test_place(self, order: Rehearsal) -> None:
+        """Let the venue judge a placement without carrying it out. Errors: as `place`."""
+        ...
+
     def amend(self, order: Approved[AmendOrder]) -> OrderUpdated: ...
     def cancel(self, order: CancelOrder) -> OrderUpdated | None:
         """Cancel by our id; None where the venue answers without the order's state."""

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from core.messages import AmendOrder, PlaceOrder
 
-__all__ = ["Approved", "Gate"]
+__all__ = ["Approved", "Gate", "Rehearsal"]
 
 C = TypeVar("C", PlaceOrder, AmendOrder)
 
@@ -53,3 +53,14 @@ class Gate:
     def approve(self, command: C, epoch: int, at_ns: int) -> Approved[C]:
         """Seal a command that passed every check."""
         return Approved(command, epoch, at_ns, _Seal(command, epoch, at_ns))
+
+
+@frozen(slots=True)
+class Rehearsal:
+    """A placement that a venue shall only judge, never carry out: it is no `Approved`.
+
+    Anybody may build one, because what places refuses it: a rehearsal opens nothing, so nothing has
+    to be reserved for it.
+    """
+
+    command: PlaceOrder

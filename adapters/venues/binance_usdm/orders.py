@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from attrs import evolve
 
@@ -22,7 +23,7 @@ from core.messages import (
     OrderUpdated,
     PlaceOrder,
 )
-from core.risk.gate import Approved
+from core.risk.gate import Approved, Rehearsal
 
 __all__ = ["Orders"]
 
@@ -33,6 +34,7 @@ _PLACE = Cost(weight=0, orders_10s=1, orders_1m=1)
 
 
 Read = Callable[[bytes], OrderUpdated]
+C = TypeVar("C", PlaceOrder, AmendOrder)
 
 
 class Orders:
@@ -95,7 +97,7 @@ class Orders:
         A market order is acknowledged as new; its fills come by stream or query. Post-only orders
         that would take are `Rejected` with code -5022, fill-or-kill ones with -5021.
         """
-        command = order.command
+        command = _approved(order)
         if command.type.conditional:
             placed = self._wire.write(
                 "POST",
@@ -127,13 +129,14 @@ class Orders:
         """
         results: dict[int, OrderUpdated | Exception] = {}
         plain: list[tuple[int, PlaceOrder, build.Params]] = []
-        for number, order in enumerate(orders):
+        commands = [_approved(order) for order in orders]
+        for number, (order, command) in enumerate(zip(orders, commands, strict=True)):
             try:
-                if order.command.type.conditional:
+                if command.type.conditional:
                     results[number] = self.place(order)
                 else:
-                    fields = build.plain(order.command, self.hedge_mode)
-                    plain.append((number, order.command, fields))
+                    fields = build.plain(command, self.hedge_mode)
+                    plain.append((number, command, fields))
             except VenueError as error:
                 results[number] = error
         for first in range(0, len(plain), build.BATCH_MAX):
@@ -142,7 +145,7 @@ class Orders:
                 results[number] = result
         return tuple(results[number] for number in range(len(orders)))
 
-    def test_place(self, order: Approved[PlaceOrder]) -> None:
+    def test_place(self, order: Rehearsal) -> None:
         """Let the venue check an order without placing it.
 
         Errors: as `place`; conditional orders are only checked locally, as the venue's algo service
@@ -167,7 +170,7 @@ class Orders:
         It cancels when the new quantity is filled already or a post-only order would take.
         An amendment that changes nothing returns the order as it stands.
         """
-        command = order.command
+        command = _approved(order)
         try:
             amended = self._wire.write(
                 "PUT",
@@ -319,6 +322,13 @@ class Orders:
                         )
                     )
         return results
+
+
+def _approved(order: Approved[C]) -> C:
+    """Return what risk approved. Errors: `TypeError` for anything else, a rehearsal too."""
+    if type(order) is not Approved:
+        raise TypeError(f"{type(order).__name__} is no Approved: nothing was sent")
+    return order.command
 
 
 def _same(update: OrderUpdated, client_order_id: str) -> OrderUpdated:

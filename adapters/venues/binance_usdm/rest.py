@@ -38,7 +38,7 @@ from core.ports import (
     SymbolSettings,
     Venue,
 )
-from core.risk.gate import Approved
+from core.risk.gate import Approved, Rehearsal
 from core.secrets import Secret
 
 __all__ = ["BinanceVenue"]
@@ -317,7 +317,7 @@ class BinanceVenue(Venue):
     ) -> tuple[OrderUpdated | Exception, ...]:
         return self._orders.place_batch(orders)
 
-    def test_place(self, order: Approved[PlaceOrder]) -> None:
+    def test_place(self, order: Rehearsal) -> None:
         self._orders.test_place(order)
 
     def amend(self, order: Approved[AmendOrder]) -> OrderUpdated:

@@ -32,6 +32,7 @@ from core.messages import (
     Trade,
     TriggerBy,
 )
+from core.risk.gate import Rehearsal
 from tests.adapters.venues.binance_usdm.local_exchange import (
     BTC,
     WAIT_S,
@@ -79,7 +80,7 @@ def test_an_order_lives_and_ends_the_same_in_answers_queries_and_stream(
 ) -> None:
     host.listen()
     name = resting.client_order_id
-    host.venue.test_place(approved(resting))
+    host.venue.test_place(Rehearsal(resting))
     placed = host.venue.place(approved(resting))
     assert host.wait(OrderUpdated).order_id == placed.order_id
     assert host.venue.order(BTC, name).status is OrderStatus.NEW

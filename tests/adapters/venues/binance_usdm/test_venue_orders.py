@@ -27,6 +27,7 @@ from core.messages import (
     TimeInForce,
     TriggerBy,
 )
+from core.risk.gate import Rehearsal
 from tests.adapters.scripted_server import Reply, Request
 from tests.adapters.venues.binance_usdm import samples
 from tests.adapters.venues.binance_usdm.desk import (
@@ -226,10 +227,23 @@ def test_a_batch_that_fails_as_a_whole_fails_each_order_under_its_own_id(desk: D
 
 def test_a_test_order_is_checked_and_not_placed(desk: Desk) -> None:
     desk.on("POST", "/fapi/v1/order/test", ok(samples.ORDER), refused(-4014))
-    desk.venue.test_place(approved(LIMIT))
+    desk.venue.test_place(Rehearsal(LIMIT))
     with pytest.raises(Rejected):
-        desk.venue.test_place(approved(LIMIT))
+        desk.venue.test_place(Rehearsal(LIMIT))
     assert {request.path for request in desk.requests} == {"/fapi/v1/order/test"}
+
+
+def test_a_rehearsal_is_no_approval_and_nothing_of_it_is_sent_as_an_order(desk: Desk) -> None:
+    for command in (LIMIT, STOP):
+        rehearsal: Any = Rehearsal(command)
+        for send in (
+            lambda order=rehearsal: desk.venue.place(order),
+            lambda order=rehearsal: desk.venue.place_batch([approved(LIMIT), order]),
+            lambda order=rehearsal: desk.venue.amend(order),
+        ):
+            with pytest.raises(TypeError, match="Rehearsal is no Approved"):
+                send()
+    assert desk.requests == []
 
 
 def test_an_amendment_sends_price_and_total_quantity(desk: Desk) -> None:
