@@ -126,8 +126,8 @@ class Venue(Protocol):
 
     def account(self) -> AccountState: ...
     def positions(self, key: Key | None = None) -> tuple[PositionReported, ...]: ...
-    def open_orders(self, key: Key) -> tuple[OrderUpdated, ...]:
-        """Return plain and conditional orders alike."""
+    def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
+        """Return plain and conditional orders alike, of a symbol or (dearer) of the account."""
         ...
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:

@@ -30,6 +30,7 @@ __all__ = ["Orders"]
 _ORDER = "/fapi/v1/order"
 _ALGO = "/fapi/v1/algoOrder"
 _ONE = Cost()
+_OF_ALL = Cost(weight=40)
 _PLACE = Cost(weight=0, orders_10s=1, orders_1m=1)
 
 
@@ -48,29 +49,31 @@ class Orders:
         self._wire = wire
         self._ids = ids
 
-    def open_orders(self, key: Key) -> tuple[OrderUpdated, ...]:
-        """Return plain and conditional orders, one row per client order id.
+    def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
+        """Return plain and conditional orders, one row per client order id and symbol.
 
         The conditional ones are read first: one that fires between the two reads is then seen
         twice and merged, instead of not at all.
         """
+        asked, cost = (_of(key), _ONE) if key else ([], _OF_ALL)
         conditionals = self._wire.read(
             "/fapi/v1/openAlgoOrders",
-            _of(key),
-            _ONE,
+            asked,
+            cost,
             lambda raw: parse.conditionals(raw, self._wire.venue),
         )
         plain = self._wire.read(
             "/fapi/v1/openOrders",
-            _of(key),
-            _ONE,
+            asked,
+            cost,
             lambda raw: parse.orders(raw, self._wire.venue),
         )
         self._ids.learn(plain)
-        found = {one.order.client_order_id: one.order for one in conditionals}
+        found = {(one.order.key, one.order.client_order_id): one.order for one in conditionals}
         for child in plain:
-            parent = found.get(child.client_order_id)
-            found[child.client_order_id] = parse.merge(parent, child) if parent else child
+            name = (child.key, child.client_order_id)
+            parent = found.get(name)
+            found[name] = parse.merge(parent, child) if parent else child
         return tuple(found.values())
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:

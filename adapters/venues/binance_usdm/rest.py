@@ -332,7 +332,7 @@ class BinanceVenue(Venue):
     def countdown_cancel(self, key: Key, after_ms: int) -> None:
         self._orders.countdown_cancel(key, after_ms)
 
-    def open_orders(self, key: Key) -> tuple[OrderUpdated, ...]:
+    def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         return self._orders.open_orders(key)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:

@@ -85,6 +85,7 @@ def test_an_order_lives_and_ends_the_same_in_answers_queries_and_stream(
     assert host.wait(OrderUpdated).order_id == placed.order_id
     assert host.venue.order(BTC, name).status is OrderStatus.NEW
     assert [one.client_order_id for one in host.venue.open_orders(BTC)] == [name]
+    assert host.venue.open_orders() == host.venue.open_orders(BTC)
     price = (resting.price or D(0)) + 1
     amend = AmendOrder(BTC, name, placed.order_id, Side.BUY, PositionSide.LONG, price, D("0.02"))
     amended = host.venue.amend(approved(amend))
