@@ -6,7 +6,14 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from core.messages import AmendOrder, CancelOrder, Key, PlaceOrder, PositionReported
+from core.messages import (
+    AmendOrder,
+    CancelOrder,
+    Key,
+    PlaceOrder,
+    PositionReported,
+    PositionSide,
+)
 from core.risk.halt import Halt, Level
 
 __all__ = [
@@ -22,10 +29,13 @@ __all__ = [
     "OrderGone",
     "OrderIntended",
     "Reconciled",
+    "StopTightened",
     "SymbolOpened",
     "ThrottleChanged",
     "TradingPaused",
     "Transferred",
+    "WalletAdjusted",
+    "WalletDiffered",
 ]
 
 
@@ -114,6 +124,41 @@ class Transferred:
 
 
 @frozen(slots=True)
+class WalletAdjusted:
+    """What the venue booked besides PnL, fees, funding and transfers: `kind` is its word.
+
+    The fee of a forced close (negative) or what the insurance pool paid (positive), rebates.
+    """
+
+    venue: str
+    asset: str
+    amount: Decimal
+    kind: str
+    adjustment_id: str
+    time_ns: int
+
+
+@frozen(slots=True)
+class WalletDiffered:
+    """The books' wallet and the venue's stayed different over several readings."""
+
+    venue: str
+    asset: str
+    ours: Decimal
+    stated: Decimal
+
+
+@frozen(slots=True)
+class StopTightened:
+    """A side's stop was brought to `trigger_price`; it stays there or nearer until flat."""
+
+    key: Key
+    position_side: PositionSide
+    trigger_price: Decimal
+    reason: str
+
+
+@frozen(slots=True)
 class Reconciled:
     """Journal and venue were compared for one symbol; no `differences` means that they agree."""
 
@@ -149,7 +194,8 @@ class EquityMarked:
 
     `day_start` is the equity at the first look of the UTC day `day` (days since 1970), `peak` the
     highest since trading began or was reset. `transfers` is what had come in (less what had gone
-    out) up to then: both figures move with later transfers, which are neither gain nor loss.
+    out) up to then: all figures move with later transfers, which are neither gain nor loss.
+    `canary_start` is the equity when the canary began, None without one.
     """
 
     venue: str
@@ -158,6 +204,7 @@ class EquityMarked:
     day_start: Decimal
     peak: Decimal
     transfers: Decimal
+    canary_start: Decimal | None = None
 
 
 @frozen(slots=True)
