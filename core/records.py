@@ -205,6 +205,7 @@ class EquityMarked:
     peak: Decimal
     transfers: Decimal
     canary_start: Decimal | None = None
+    canary_start: Decimal | None = None
 
 
 @frozen(slots=True)
