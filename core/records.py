@@ -205,7 +205,6 @@ class EquityMarked:
     peak: Decimal
     transfers: Decimal
     canary_start: Decimal | None = None
-    canary_start: Decimal | None = None
 
 
 @frozen(slots=True)
