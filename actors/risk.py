@@ -35,8 +35,10 @@ from core.money import ZERO, text
 from core.ports import Log, Record
 from core.records import HaltChanged
 from core.risk.checks import Risk
+from core.risk.facts import NEVER_NS
 from core.risk.halt import Halt, Level, relax, tighten
-from core.risk.rules import Limits, Refusal
+from core.risk.limits import Limits
+from core.risk.proposal import Refusal
 
 _REPORT_NS = 1_000_000_000
 _NOT_REPORTED = "its position has not been compared with the venue yet"
@@ -54,7 +56,6 @@ class RiskActor(Actor):
     def __init__(
         self,
         limits: Limits,
-        stale_after_ns: int,
         close_within_ns: int,
         keys: Sequence[Key],
         lanes: Sequence[str],
@@ -63,7 +64,7 @@ class RiskActor(Actor):
         *,
         latch_outlives_start: bool = True,
     ) -> None:
-        self.risk = Risk(limits, stale_after_ns)
+        self.risk = Risk(limits)
         self.close_within_ns = close_within_ns
         self.keys = tuple(keys)
         self.lanes = tuple(lanes)
@@ -106,10 +107,10 @@ class RiskActor(Actor):
             case ExposureReport():
                 self._reported(message)
             case MarkPrice():
-                self.risk.mark(message.key, message.mark, self.now_ns())
+                self.risk.mark(message.key, message.mark, self.monotonic_ns())
             case InstrumentListed():
                 self.risk.list_instrument(message.instrument)
-                self.risk.mark(message.instrument.key, message.mark, 0)
+                self.risk.mark(message.instrument.key, message.mark, NEVER_NS)
             case Pause():
                 self._pause(message)
             case Resume():
@@ -144,11 +145,11 @@ class RiskActor(Actor):
 
     def _propose(self, proposal: Propose) -> None:
         command = proposal.command
-        now_ns = self.now_ns()
+        now_ns, monotonic_ns = self.now_ns(), self.monotonic_ns()
         answer = (
-            self.risk.place(command, now_ns)
+            self.risk.place(command, now_ns, monotonic_ns)
             if isinstance(command, PlaceOrder)
-            else self.risk.amend(command, now_ns)
+            else self.risk.amend(command, now_ns, monotonic_ns)
         )
         if isinstance(answer, Refusal):
             self._refuse(proposal, answer)
@@ -221,7 +222,7 @@ class RiskActor(Actor):
         """
         now_ns = self.monotonic_ns()
         halted = self.risk.halt.level is not Level.RUNNING
-        patience_ns = self.risk.stale_after_ns
+        patience_ns = self.risk.limits.stale_after_ns
         for key in self.keys:
             paused = key in self.risk.paused and key not in self.unreported
             if not paused:

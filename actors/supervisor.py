@@ -89,8 +89,7 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
         config,
         names.RISK,
         lambda: RiskActor(
-            config.risk.limits(),
-            config.market.stale_after_ms * _NS_MS,
+            config.limits(),
             int(config.execution.entry_cancel_timeout_s * _NS_S),
             keys,
             lanes,

@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from core import config_rules as rules
 from core.config_conflicts import conflicts
-from core.risk.rules import Limits
+from core.messages import Key
+from core.risk.limits import Caps, Group, Limits
 
 __all__ = [
     "BinanceVenue",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 D = Decimal
+_NS_MS = 1_000_000
+_NS_S = 1_000_000_000
 
 
 @frozen(slots=True, kw_only=True)
@@ -228,17 +231,6 @@ class Risk:
     breaker: Breaker = Breaker()
     canary: Canary = Canary()
 
-    def limits(self) -> Limits:
-        """Return the caps that the pre-trade rules read."""
-        return Limits(
-            self.max_order_notional,
-            self.max_symbol_notional,
-            self.max_side_notional,
-            self.max_gross_notional,
-            self.max_open_orders_per_side,
-            self.price_collar_bps,
-        )
-
 
 @frozen(slots=True, kw_only=True)
 class Execution:
@@ -325,3 +317,56 @@ class Config:
         problems = conflicts(self)
         if problems:
             raise rules.together(problems)
+
+    def limits(self) -> Limits:
+        """Return what the rules of `core.risk` read, from every table that says something of it."""
+        risk, guards, canary = self.risk, self.risk.guards, self.risk.canary
+        keys = [Key(bot.venue, symbol) for bot in self.bots for symbol in bot.symbols]
+        return Limits(
+            max_order_notional=risk.max_order_notional,
+            max_symbol_notional=risk.max_symbol_notional,
+            max_side_notional=risk.max_side_notional,
+            max_net_notional=risk.max_net_notional,
+            max_gross_notional=risk.max_gross_notional,
+            max_open_orders_per_side=risk.max_open_orders_per_side,
+            max_orders_per_minute=risk.max_orders_per_minute,
+            max_cancels_per_minute=risk.max_cancels_per_minute,
+            max_leverage=risk.max_leverage,
+            max_account_leverage=risk.max_account_leverage,
+            min_free_margin_percent=risk.min_free_margin_percent,
+            min_liquidation_distance_bps=risk.min_liquidation_distance_bps,
+            price_collar_bps=risk.price_collar_bps,
+            book_collar_bps=risk.book_collar_bps,
+            max_var_percent=risk.portfolio.max_var_percent,
+            max_daily_volatility_percent=risk.portfolio.max_daily_volatility_percent,
+            max_funding_bps=guards.max_funding_bps,
+            funding_window_ns=int(guards.funding_window_s * _NS_S),
+            stale_after_ns=self.market.stale_after_ms * _NS_MS,
+            account_stale_after_ns=guards.account_stale_after_ms * _NS_MS,
+            unprotected_ns=int(self.execution.protect_within_s * _NS_S / 2),
+            canary_order_notional=canary.max_order_notional if canary.enabled else D(0),
+            canary_max_loss=canary.max_loss,
+            symbols={
+                Key(caps.venue, caps.symbol): Caps(
+                    where=f"risk.symbols[{place}]",
+                    max_order_quantity=caps.max_order_quantity,
+                    max_notional=caps.max_notional,
+                    max_leverage=caps.max_leverage,
+                )
+                for place, caps in enumerate(risk.symbols)
+            },
+            groups=tuple(
+                Group(
+                    where=f"risk.groups[{place}]",
+                    name=group.name,
+                    keys=tuple(key for key in keys if key.symbol in group.symbols),
+                    max_notional=group.max_notional,
+                )
+                for place, group in enumerate(risk.groups)
+            ),
+            stops_bps={
+                Key(bot.venue, symbol): bot.stop_loss_bps
+                for bot in self.bots
+                for symbol in bot.symbols
+            },
+        )

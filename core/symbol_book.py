@@ -352,4 +352,9 @@ def _working(order: Order, mark: Decimal, owed: Decimal) -> Working:
         order.exposed + owed,
         price if price else ZERO,
         order.filled - owed,
+        command.type,
+        command.purpose,
+        command.bot,
+        command.size_scale,
+        command.may_flip,
     )

@@ -7,16 +7,22 @@ from decimal import Decimal
 
 from attrs import evolve, frozen
 
-from core.messages import Key, PlaceOrder, PositionSide, Side
+from core.messages import Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.money import ZERO
 from core.positions import Position
 
 __all__ = ["Exposure", "Working"]
 
+_FULL = Decimal(1)
+
 
 @frozen(slots=True)
 class Working:
-    """An order that may still fill `remaining` (venue's unit) at `price` (mark for markets)."""
+    """An order that may still fill `remaining` (venue's unit) at `price` (mark for markets).
+
+    `type`, `purpose`, `bot`, `size_scale` and `may_flip` are the placement's own; one that was
+    taken over from the venue has them as far as the venue tells.
+    """
 
     key: Key
     client_order_id: str
@@ -27,6 +33,11 @@ class Working:
     remaining: Decimal
     price: Decimal
     filled: Decimal = ZERO
+    type: OrderType = OrderType.LIMIT
+    purpose: Purpose = Purpose.ENTRY
+    bot: str = ""
+    size_scale: Decimal = _FULL
+    may_flip: bool = False
 
     @classmethod
     def from_command(cls, order: PlaceOrder, mark: Decimal) -> Working:
@@ -40,6 +51,11 @@ class Working:
             order.type.conditional,
             order.quantity,
             order.price or order.trigger_price or mark,
+            type=order.type,
+            purpose=order.purpose,
+            bot=order.bot,
+            size_scale=order.size_scale,
+            may_flip=order.may_flip,
         )
 
 
@@ -61,6 +77,8 @@ class Exposure:
         self._multipliers: dict[Key, Decimal] = {}
         self._worst: dict[Key, dict[Side, Decimal]] = {}
         self._totals = dict.fromkeys(Side, ZERO)
+        self._held: dict[Key, dict[Side, Decimal]] = {}
+        self._held_totals = dict.fromkeys(Side, ZERO)
         self._changed: set[Key] = set()
         self._unpriced: dict[Key, None] = {}
 
@@ -178,6 +196,19 @@ class Exposure:
             raise KeyError(key)
         return self._totals[direction]
 
+    def known_notional(self, key: Key, direction: Side) -> Decimal:
+        """As `worst_notional`, and 0 for a symbol of which nothing was heard."""
+        self._count()
+        return self._worst[key][direction] if key in self._worst else ZERO
+
+    def net_notional(self, direction: Side) -> Decimal:
+        """Worst notional of one direction less what is held of the other, over all symbols.
+
+        Working orders of the other direction count for nothing: they may never fill. Errors: as
+        `worst_notional`.
+        """
+        return self.direction_notional(direction) - self._held_totals[direction.opposite]
+
     def gross_notional(self) -> Decimal:
         """Worst notional of both directions over all symbols. Errors: as `worst_notional`."""
         return self.direction_notional(Side.BUY) + self.direction_notional(Side.SELL)
@@ -191,14 +222,19 @@ class Exposure:
         """Count anew what changed; the totals over all symbols follow by the difference."""
         while self._changed:
             key = self._changed.pop()
-            before = self._worst.pop(key, None)
-            if before is not None:
-                for side in Side:
-                    self._totals[side] -= before[side]
+            for known, totals in ((self._worst, self._totals), (self._held, self._held_totals)):
+                before = known.pop(key, None)
+                if before is not None:
+                    for side in Side:
+                        totals[side] -= before[side]
             self._unpriced.pop(key, None)
             if key in self._marks and key in self._multipliers:
-                now = self._worst[key] = {side: self._sum(key, side) for side in Side}
+                held = self._held[key] = {side: self._sum_held(key, side) for side in Side}
+                now = self._worst[key] = {
+                    side: held[side] + self._sum_opening(key, side) for side in Side
+                }
                 for side in Side:
+                    self._held_totals[side] += held[side]
                     self._totals[side] += now[side]
             elif self._counts(key):
                 self._unpriced[key] = None
@@ -207,11 +243,15 @@ class Exposure:
         opening = any(not order.closing for order in self.orders(key))
         return opening or any(held.quantity for held in self.held(key))
 
-    def _sum(self, key: Key, direction: Side) -> Decimal:
+    def _sum_held(self, key: Key, direction: Side) -> Decimal:
         total = ZERO
         for held in self.held(key):
             if held.quantity * direction.sign > 0:
                 total += abs(held.quantity) * self._marks[key] * self._multipliers[key]
+        return total
+
+    def _sum_opening(self, key: Key, direction: Side) -> Decimal:
+        total = ZERO
         for order in self.orders(key):
             if order.side is direction and not order.closing:
                 total += self.order_notional(order)

@@ -8,10 +8,28 @@ from typing import Any
 import attrs
 import pytest
 
-from core.config import BinanceVenue, Config, HedgeGridBot, Paper, Risk, Supervision, Venues
+from core.config import (
+    BinanceVenue,
+    Canary,
+    Config,
+    Execution,
+    Guards,
+    HedgeGridBot,
+    Market,
+    Paper,
+    Portfolio,
+    Risk,
+    Supervision,
+    SymbolCaps,
+    SymbolGroup,
+    Venues,
+)
 from core.errors import ConfigError
+from core.messages import Key
+from core.risk.limits import Caps, Group
 
 D = Decimal
+BTC, ETH = Key("binance", "BTCUSDT"), Key("binance", "ETHUSDT")
 
 
 def bot(**changes: Any) -> HedgeGridBot:
@@ -236,13 +254,71 @@ def test_a_configuration_does_not_change():
 
 
 def test_the_limits_of_risk_are_the_configured_ones():
-    limits = Risk(
-        max_order_notional=D(1),
-        max_symbol_notional=D(2),
-        max_side_notional=D(3),
-        max_gross_notional=D(4),
-        max_open_orders_per_side=5,
-        price_collar_bps=D(6),
+    risk = Risk(
+        max_order_notional=D(1_001),
+        max_symbol_notional=D(2_002),
+        max_side_notional=D(4_003),
+        max_net_notional=D(4_004),
+        max_gross_notional=D(8_005),
+        max_open_orders_per_side=6,
+        max_orders_per_minute=7,
+        max_cancels_per_minute=8,
+        max_leverage=4,
+        max_account_leverage=D("1.5"),
+        min_free_margin_percent=D(11),
+        min_liquidation_distance_bps=D(1_100),
+        price_collar_bps=D(12),
+        book_collar_bps=D(13),
+        symbols=(SymbolCaps(symbol="BTCUSDT", max_order_quantity=D(1), max_notional=D(900)),),
+        groups=(SymbolGroup(name="all", symbols=("BTCUSDT", "ETHUSDT"), max_notional=D(3_000)),),
+        guards=Guards(max_funding_bps=D(14), funding_window_s=1.5, account_stale_after_ms=16_000),
+        portfolio=Portfolio(max_var_percent=D(17), max_daily_volatility_percent=D(18)),
+    )
+    bots = (bot(symbols=("BTCUSDT", "ETHUSDT"), levels=1, stop_loss_bps=D(19)),)
+    limits = config(
+        risk=risk,
+        bots=bots,
+        market=Market(stale_after_ms=200),
+        execution=Execution(protect_within_s=21.0),
     ).limits()
 
-    assert attrs.astuple(limits) == (D(1), D(2), D(3), D(4), 5, D(6))
+    assert attrs.asdict(limits, recurse=False) == {
+        "max_order_notional": 1_001,
+        "max_symbol_notional": 2_002,
+        "max_side_notional": 4_003,
+        "max_net_notional": 4_004,
+        "max_gross_notional": 8_005,
+        "max_open_orders_per_side": 6,
+        "max_orders_per_minute": 7,
+        "max_cancels_per_minute": 8,
+        "max_leverage": 4,
+        "max_account_leverage": D("1.5"),
+        "min_free_margin_percent": 11,
+        "min_liquidation_distance_bps": 1_100,
+        "price_collar_bps": 12,
+        "book_collar_bps": 13,
+        "max_var_percent": 17,
+        "max_daily_volatility_percent": 18,
+        "max_funding_bps": 14,
+        "funding_window_ns": 1_500_000_000,
+        "stale_after_ns": 200_000_000,
+        "account_stale_after_ns": 16_000_000_000,
+        "unprotected_ns": 10_500_000_000,
+        "canary_order_notional": 0,
+        "canary_max_loss": 20,
+        "symbols": {
+            BTC: Caps(where="risk.symbols[0]", max_order_quantity=D(1), max_notional=D(900))
+        },
+        "groups": (
+            Group(where="risk.groups[0]", name="all", keys=(BTC, ETH), max_notional=D(3_000)),
+        ),
+        "stops_bps": {BTC: 19, ETH: 19},
+    }
+
+
+def test_only_a_canary_that_is_on_bounds_orders():
+    small = bot(order_notional=D(20))
+    on = config(bots=(small,), risk=Risk(canary=Canary(enabled=True, max_order_notional=D(30))))
+
+    assert on.limits().canary_order_notional == 30
+    assert config().limits().canary_order_notional == 0

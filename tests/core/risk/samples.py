@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from core.messages import AmendOrder, Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.positions import Position
 from core.risk.checks import Risk
 from core.risk.exposure import Working
 from core.risk.gate import Approved
-from core.risk.rules import Limits, Refusal
+from core.risk.limits import Limits
+from core.risk.proposal import Refusal
 from tests.core.samples import BTC, ETH, D, instrument, limit
 
 NOW = 1_000_000_000_000
@@ -19,26 +21,48 @@ LIMITS = Limits(
     max_order_notional=D(500),
     max_symbol_notional=D(1000),
     max_side_notional=D(1500),
+    max_net_notional=D(1500),
     max_gross_notional=D(2500),
     max_open_orders_per_side=3,
+    max_orders_per_minute=100,
+    max_cancels_per_minute=100,
+    max_leverage=3,
+    max_account_leverage=D(3),
+    min_free_margin_percent=D(10),
+    min_liquidation_distance_bps=D(1000),
     price_collar_bps=D(100),
+    book_collar_bps=D(100),
+    max_var_percent=D(10),
+    max_daily_volatility_percent=D(60),
+    max_funding_bps=D(10),
+    funding_window_ns=600_000_000_000,
+    stale_after_ns=STALE_NS,
+    account_stale_after_ns=90_000_000_000,
+    unprotected_ns=2_500_000_000,
 )
 
 
 def risk_at(mark: str = "100", limits: Limits = LIMITS) -> Risk:
-    risk = Risk(limits, STALE_NS)
+    """A risk that was told everything just now."""
+    risk = Risk(limits)
     for key in (BTC, ETH):
         risk.list_instrument(instrument(key))
         risk.mark(key, D(mark), NOW)
+        risk.facts.quotes[key] = (D(mark), D(mark), NOW)
+    risk.facts.accounts_ns[BTC.venue] = NOW
     return risk
 
 
-def buy(name: str, quantity: str, price: str = "100", key: Key = BTC) -> PlaceOrder:
-    return limit(name, Side.BUY, quantity, price, key=key)
+def buy(name: str, quantity: str, price: str = "100", key: Key = BTC, **changes: Any) -> PlaceOrder:
+    """An entry of a bot of its own, so that none of the same price is another one's duplicate."""
+    return limit(name, Side.BUY, quantity, price, key=key, **({"bot": name} | changes))
 
 
-def sell(name: str, quantity: str, price: str = "100", key: Key = BTC) -> PlaceOrder:
-    return limit(name, Side.SELL, quantity, price, key=key)
+def sell(
+    name: str, quantity: str, price: str = "100", key: Key = BTC, **changes: Any
+) -> PlaceOrder:
+    """An entry, as `buy`."""
+    return limit(name, Side.SELL, quantity, price, key=key, **({"bot": name} | changes))
 
 
 def close_long(name: str, quantity: str, key: Key = BTC, price: str | None = None) -> PlaceOrder:
@@ -69,13 +93,16 @@ def amend(order: PlaceOrder, quantity: str, price: str) -> AmendOrder:
 
 def approved(risk: Risk, *orders: PlaceOrder) -> None:
     for order in orders:
-        answer = risk.place(order, NOW)
+        answer = risk.place(order, NOW, NOW)
         assert isinstance(answer, Approved), answer
 
 
 def refused(risk: Risk, order: PlaceOrder | AmendOrder, now_ns: int = NOW) -> Refusal:
-    place = isinstance(order, PlaceOrder)
-    answer = risk.place(order, now_ns) if place else risk.amend(order, now_ns)
+    answer = (
+        risk.place(order, NOW, now_ns)
+        if isinstance(order, PlaceOrder)
+        else risk.amend(order, NOW, now_ns)
+    )
     assert isinstance(answer, Refusal), f"approved {order}"
     return answer
 
@@ -106,4 +133,9 @@ def working(order: PlaceOrder, remaining: str, filled: str = "0") -> Working:
         Decimal(remaining),
         order.price or D(100),
         Decimal(filled),
+        order.type,
+        order.purpose,
+        order.bot,
+        order.size_scale,
+        order.may_flip,
     )

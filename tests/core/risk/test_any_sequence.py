@@ -16,12 +16,23 @@ from core.money import ZERO
 from core.orders import Event, State
 from core.risk.checks import Risk
 from core.risk.gate import Approved
-from core.risk.rules import Limits
 from core.symbol_book import SymbolBook
-from tests.core.risk.samples import NOW, STALE_NS
+from tests.core.risk.samples import LIMITS as STANDARD
+from tests.core.risk.samples import NOW
 from tests.core.samples import BTC, ETH, D, instrument, limit, said
 
-LIMITS = Limits(D(300), D(450), D(600), D(800), 4, D(9000))
+LIMITS = evolve(
+    STANDARD,
+    max_order_notional=D(300),
+    max_symbol_notional=D(450),
+    max_side_notional=D(600),
+    max_net_notional=D(500),
+    max_gross_notional=D(800),
+    max_open_orders_per_side=4,
+    max_orders_per_minute=1_000,
+    price_collar_bps=D(9000),
+    book_collar_bps=D(9000),
+)
 SIZE = {BTC: D(1), ETH: D("0.1")}
 QUANTITIES = {BTC: st.integers(1, 30).map(lambda n: D(n) / 10), ETH: st.integers(1, 30).map(D)}
 PRICES = st.integers(85, 115).map(D)
@@ -56,7 +67,7 @@ class House(RuleBasedStateMachine):
 
     @initialize(data=st.data(), first=st.lists(st.tuples(KEYS, SIDES), max_size=6))
     def start(self, data: st.DataObject, first: list[tuple[Key, Side]]) -> None:
-        self.risk = Risk(LIMITS, STALE_NS)
+        self.risk = Risk(LIMITS)
         self.marks = {BTC: D(100), ETH: D(100)}
         for key, size in SIZE.items():
             wide = {"min_notional": D(0), "price_up": D(2), "price_down": D("0.1")}
@@ -129,12 +140,12 @@ class House(RuleBasedStateMachine):
         self, data: st.DataObject, key: Key, side: Side, price: Decimal, closing: bool
     ) -> None:
         name = make("h", "b", key.symbol, len(self.orders))
-        order = limit(name, side, key=key, price=str(price))
+        order = limit(name, side, key=key, price=str(price), bot=name)
         order = evolve(order, quantity=data.draw(QUANTITIES[key]))
         if closing:
             order = evolve(order, position_side=LADDER[side.opposite])
         before = self.totals()
-        answer = self.risk.place(order, NOW)
+        answer = self.risk.place(order, NOW, NOW)
         if not isinstance(answer, Approved):
             return
         self.orders[name] = AtVenue(order, price, order.quantity)
@@ -166,7 +177,7 @@ class House(RuleBasedStateMachine):
             data.draw(QUANTITIES[command.key]),
         )
         before = self.totals()
-        answer = self.risk.amend(wish, NOW)
+        answer = self.risk.amend(wish, NOW, NOW)
         if isinstance(answer, Approved):
             assert wish.side is command.side
             order.amendments.append(wish)

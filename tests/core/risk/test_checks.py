@@ -49,7 +49,7 @@ def stale(risk: Risk) -> Risk:
 
 
 def without_mark(risk: Risk) -> Risk:
-    bare = Risk(risk.limits, STALE_NS)
+    bare = Risk(risk.limits)
     bare.list_instrument(instrument())
     return bare
 
@@ -85,18 +85,18 @@ def test_openings_end_and_closings_pass(state: str) -> None:
     approved(risk, stop("d", quantity="2"))
     take_profit = close_long("e", "1", price="110")
     approved(risk, take_profit)
-    assert isinstance(risk.amend(amend(take_profit, "2", "111"), NOW), Approved)
+    assert isinstance(risk.amend(amend(take_profit, "2", "111"), NOW, NOW), Approved)
 
 
 def test_a_mark_is_stale_only_after_the_limit() -> None:
     risk = risk_at()
-    assert isinstance(risk.place(buy("a", "1"), NOW + STALE_NS), Approved)
+    assert isinstance(risk.place(buy("a", "1"), NOW, NOW + STALE_NS), Approved)
     refusal = refused(risk, buy("b", "1"), NOW + STALE_NS + 1)
     assert (refusal.value, refusal.limit) == (5000, 5000)
 
 
 def test_a_symbol_that_cannot_be_counted_holds_back_all_openings() -> None:
-    risk = Risk(risk_at().limits, STALE_NS)
+    risk = Risk(risk_at().limits)
     risk.list_instrument(instrument())
     risk.mark(BTC, D(100), NOW)
     report(risk, ETH)
@@ -115,7 +115,7 @@ def test_a_symbol_that_cannot_be_counted_holds_back_all_openings() -> None:
 
 
 def test_totals_are_not_given_where_a_symbol_cannot_be_counted() -> None:
-    risk = Risk(risk_at().limits, STALE_NS)
+    risk = Risk(risk_at().limits)
     report(risk, ETH)
     assert risk.exposure.gross_notional() == 0
     report(risk, ETH, short="1")
@@ -125,7 +125,7 @@ def test_totals_are_not_given_where_a_symbol_cannot_be_counted() -> None:
 
 
 def test_a_symbol_that_is_not_listed_is_refused_closing_too() -> None:
-    risk = Risk(risk_at().limits, STALE_NS)
+    risk = Risk(risk_at().limits)
     assert refused(risk, buy("a", "1")).rule == "instrument"
     assert refused(risk, close_long("b", "1")).rule == "instrument"
 
@@ -139,7 +139,7 @@ def test_an_approval_carries_the_halt_s_epoch_and_its_time() -> None:
     risk = risk_at()
     risk.halt = Halt(epoch=7)
     order = buy("a", "1")
-    answer = risk.place(order, NOW)
+    answer = risk.place(order, NOW, NOW)
     assert isinstance(answer, Approved)
     assert (answer.command, answer.epoch, answer.at_ns) == (order, 7, NOW)
 
@@ -177,7 +177,7 @@ def test_an_approval_that_never_became_an_order_can_be_released() -> None:
     risk = risk_at()
     order = buy("a", "4")
     approved(risk, order)
-    assert isinstance(risk.amend(amend(order, "5", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(order, "5", "100"), NOW, NOW), Approved)
     risk.exposure.release(BTC, "a")
     assert risk.exposure.gross_notional() == 0
     assert risk.exposure.order(BTC, "a") is None
@@ -233,7 +233,7 @@ def test_an_amendment_cannot_carry_more_past_a_cap(quantity: str, price: str, ru
 def test_an_amendment_up_to_the_cap_passes_and_is_counted_at_once() -> None:
     risk = risk_at()
     first, second, _ = open_orders(risk, "3", "3", "3")
-    assert isinstance(risk.amend(amend(first, "4", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "4", "100"), NOW, NOW), Approved)
     assert risk.exposure.worst_notional(BTC, Side.BUY) == 1000
     assert refused(risk, amend(second, "3.001", "100")).rule == "max_symbol_notional"
 
@@ -241,7 +241,7 @@ def test_an_amendment_up_to_the_cap_passes_and_is_counted_at_once() -> None:
 def test_an_amendment_is_counted_until_a_report_shows_it() -> None:
     risk = risk_at()
     first, *_ = open_orders(risk, "3")
-    assert isinstance(risk.amend(amend(first, "5", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "5", "100"), NOW, NOW), Approved)
 
     report(risk, working=[working(first, "3")])  # written before the owner heard of it
     assert risk.exposure.worst_notional(BTC, Side.BUY) == 500
@@ -254,7 +254,7 @@ def test_an_amendment_is_counted_until_a_report_shows_it() -> None:
 def test_an_amendment_of_an_order_that_ended_is_counted_no_longer() -> None:
     risk = risk_at()
     first, *_ = open_orders(risk, "3")
-    assert isinstance(risk.amend(amend(first, "5", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "5", "100"), NOW, NOW), Approved)
     report(risk, ended=[first.client_order_id])
     assert risk.exposure.gross_notional() == 0
 
@@ -262,15 +262,15 @@ def test_an_amendment_of_an_order_that_ended_is_counted_no_longer() -> None:
 def test_a_smaller_amendment_counts_as_before_until_it_has_happened() -> None:
     risk = risk_at()
     first, *_ = open_orders(risk, "5")
-    assert isinstance(risk.amend(amend(first, "2", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "2", "100"), NOW, NOW), Approved)
     assert risk.exposure.worst_notional(BTC, Side.BUY) == 500
 
 
 def test_two_amendments_on_their_way_count_with_the_worse_of_both() -> None:
     risk = risk_at()
     first, *_ = open_orders(risk, "1")
-    assert isinstance(risk.amend(amend(first, "4", "100"), NOW), Approved)
-    assert isinstance(risk.amend(amend(first, "2", "101"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "4", "100"), NOW, NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "2", "101"), NOW, NOW), Approved)
     assert risk.exposure.worst_notional(BTC, Side.BUY) == 404
 
 
@@ -279,13 +279,13 @@ def test_an_amendment_that_adds_nothing_passes_above_a_cap() -> None:
     first, *_ = open_orders(risk, "4", "4")
     risk.mark(BTC, D(130), NOW)  # 1,040 by now, over the cap of 1,000
     assert refused(risk, amend(first, "4.001", "100")).rule == "max_order_notional"
-    assert isinstance(risk.amend(amend(first, "3.8", "100"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "3.8", "100"), NOW, NOW), Approved)
 
 
 def test_amendments_of_a_full_ladder_pass_the_cap_on_the_number_of_orders() -> None:
     risk = risk_at()
     first, *_ = open_orders(risk, "1", "1", "1")
-    assert isinstance(risk.amend(amend(first, "1", "99"), NOW), Approved)
+    assert isinstance(risk.amend(amend(first, "1", "99"), NOW, NOW), Approved)
 
 
 def test_an_order_that_risk_does_not_know_cannot_be_amended() -> None:
@@ -328,7 +328,7 @@ def test_a_closing_amendment_is_bounded_by_the_position() -> None:
     report(risk, long="2")
     leave = close_long("a", "1", price="110")
     approved(risk, leave)
-    assert isinstance(risk.amend(amend(leave, "2", "110"), NOW), Approved)
+    assert isinstance(risk.amend(amend(leave, "2", "110"), NOW, NOW), Approved)
     assert refused(risk, amend(leave, "2.1", "110")).rule == "closing_quantity"
 
 
