@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -19,13 +19,12 @@ from core.errors import ConfigError, JournalError, VenueError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
-    from actors.runtime import Outcome
+    from actors.runtime import Outcome, Reply
     from actors.stream import OpenStreams
     from actors.supervisor import Parts, VenueParts
     from adapters.console import LinesDisplay, TableDisplay
     from adapters.logs import Log as LogFile
     from adapters.paper import AttachedExchange, PaperExchange
-    from adapters.storage.journal import SqliteJournal
     from adapters.venues.binance_usdm.hosts import Hosts
     from adapters.venues.binance_usdm.stream import BinanceStreams
     from core.config import Config
@@ -188,15 +187,31 @@ class _Host:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""
         from actors import names
-        from actors.messages import StatusWanted
+        from actors.messages import Operate, StatusWanted
+        from core.operating import read, within_s
 
-        if request.get("command") != "status":
-            return {"error": f"unknown command {request.get('command')!r}; there is: status"}
-        symbol = str(request.get("symbol", ""))
-        answer = self.runtime.ask(
-            names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
+        if request.get("command") == "status":
+            symbol = str(request.get("symbol", ""))
+            return self._ask(
+                names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
+            )
+        order = read(request)
+        return self._ask(
+            names.RISK,
+            lambda reply: Operate(order.name, reply, order.symbol, order.percent),
+            within_s(order, self.config.execution.flatten_within_s),
         )
-        return cast("dict[str, Any]", answer)
+
+    def _ask(
+        self, name: str, message: Callable[[Reply], object], within_s: float
+    ) -> dict[str, Any]:
+        from actors.runtime import AskTimeout
+        from adapters.operations import HostSilent
+
+        try:
+            return cast("dict[str, Any]", self.runtime.ask(name, message, within_s))
+        except AskTimeout as error:
+            raise HostSilent(f"{error}; what was asked may happen still") from error
 
     def _runtime_says(self, level: str, actor: str, text: str, error: BaseException | None) -> None:
         # Orderly starts and ends of single actors are for the log file at level debug.
@@ -210,29 +225,22 @@ class _Host:
 
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""
+        from adapters.operations import open_journal
         from core.ports import Record
 
-        journal = self._open_journal()
+        journal = open_journal(self.config)
         try:
             journal.append([Record(payload, time.time_ns(), actor="host")])
         finally:
             journal.close()
 
-    def _open_journal(self) -> SqliteJournal:
-        from adapters.operations import JOURNAL
-        from adapters.storage.journal import SqliteJournal
-
-        path = Path(self.config.paths.state) / JOURNAL
-        power = self.config.journal.durability == "power"
-        return SqliteJournal(path, "power" if power else "process")
-
     def _parts(self, state: Path) -> Parts:
         from actors.supervisor import Parts
-        from adapters.operations import JOURNAL
+        from adapters.operations import JOURNAL, open_journal
         from adapters.storage.journal import JournalReader
 
         return Parts(
-            open_journal=self._open_journal,
+            open_journal=partial(open_journal, self.config),
             records=JournalReader(state / JOURNAL),
             venues=self.venues,
             statistics=self.runtime.statistics,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from adapters.cli_operator import COMMANDS
 from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
 from adapters.masking import Masker
 from core.errors import BulkheadError, ConfigError, UsageError, UserError
@@ -236,6 +237,10 @@ def tail(
             show(str(line))
     _show(old)
     return DONE
+
+
+for operator_command in COMMANDS:
+    cli.add_command(operator_command)
 
 
 def _show(lines: deque[str]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from adapters.operations_socket import HostSilent, OperationsServer, ask
 from adapters.show import console, show_ledger, show_status
-from adapters.storage.journal import JournalReader
+from adapters.storage.journal import JournalReader, SqliteJournal
 from core.books import FOLDED, Books
 from core.config import Config
 from core.errors import BulkheadError, UsageError
@@ -24,6 +24,8 @@ __all__ = [
     "OperationsServer",
     "ask",
     "ledger",
+    "open_journal",
+    "print_json",
     "read_books",
     "status",
 ]
@@ -52,7 +54,7 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
         books, as_of_ns = read_books(state_dir)
         answer = status_from_books(books, as_of_ns, state, symbol)
     if json:
-        _print_json(answer)
+        print_json(answer)
     else:
         show_status(console(), answer)
     return code
@@ -73,7 +75,7 @@ def ledger(config: Config, *, exchange: bool, json: bool) -> int:
             )
         truth = read_books(path.parent)[0].ledger()
     if json:
-        _print_json(truth)
+        print_json(truth)
     else:
         show_ledger(console(), truth)
     return 0
@@ -91,6 +93,12 @@ def read_books(state_dir: Path) -> tuple[Books, int]:
             books.apply(record.payload)
             as_of_ns = record.time_ns
     return books, as_of_ns
+
+
+def open_journal(config: Config) -> SqliteJournal:
+    """Open the host's journal for writing, as durable as configured. Errors: `JournalError`."""
+    power = config.journal.durability == "power"
+    return SqliteJournal(Path(config.paths.state) / JOURNAL, "power" if power else "process")
 
 
 def _exchange_ledger(config: Config) -> dict[str, Any]:
@@ -128,6 +136,7 @@ def _fetch(rest_url: str) -> dict[str, Any]:
     return found
 
 
-def _print_json(shape: dict[str, Any]) -> None:
+def print_json(shape: dict[str, Any]) -> None:
+    """Print an answer for machines."""
     # Through rich's console neither wrapping nor colour may touch it; print() would do, but T20.
     Console(soft_wrap=True).out(json_format.dumps(shape, indent=2), highlight=False)

@@ -17,7 +17,10 @@ from adapters import cli
 from core.errors import JournalError, UsageError
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("exchange", "ledger", "status", "tail")
+COMMANDS = (
+    "exchange", "flatten", "halt", "ledger", "pause", "reduce-only", "reset-halt", "resume",
+    "status", "tail", "throttle",
+)  # fmt: skip
 ERROR = re.compile(r"error: .+ \(.+\): .+")
 
 
@@ -79,6 +82,14 @@ def test_help_of_the_program_itself_needs_no_library_of_the_host():
         (("exchange", "--venue", "binance", "--balance", "-1"), "--balance"),
         (("exchange", "--venue", "binance", "--key", "k"), "secret"),
         (("tail", "--level", "loud"), "--level"),
+        (("throttle",), "PCT"),
+        (("throttle", "101"), "0<=x<=100"),
+        (("throttle", "-1"), "-1"),
+        (("throttle", "half"), "half"),
+        (("throttle", "12.5"), "12.5"),
+        (("halt", "--symbol", "BTCUSDT"), "halt is the whole host's"),
+        (("reduce-only", "--symbol", "BTCUSDT"), "reduce-only is the whole host's"),
+        (("reset-halt", "--symbol", "BTCUSDT"), "reset-halt is the whole host's"),
         (("--live", "status"), "--live"),
         (("--for", "3", "tail"), "--for"),
         (("--config", "/nowhere/config.toml"), "no such file"),
