@@ -13,6 +13,7 @@ from core.errors import VenueError
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
     AmendOrder,
+    Bar,
     Fill,
     FundingPaid,
     Key,
@@ -25,6 +26,7 @@ from core.messages import (
 )
 from core.ports import AccountState, Record
 from core.positions import Position
+from core.records import Transferred, WalletAdjusted
 from core.risk.exposure import Working
 from core.risk.halt import Halt
 from core.risk.rules import Refusal
@@ -307,6 +309,14 @@ class EntriesCancelled:
     left: tuple[str, ...] = ()
 
 
+@frozen(slots=True)
+class ArmDeadMan:
+    """Have the venue cancel a symbol's plain orders in `after_ms` unless told again; 0 ends it."""
+
+    key: Key
+    after_ms: int
+
+
 # Connection lanes ---------------------------------------------------------------------------------
 
 
@@ -379,6 +389,22 @@ class SymbolRead:
 
 
 @frozen(slots=True)
+class ReadStops:
+    """Ask which conditional orders of a symbol wait at the venue; `token` comes back."""
+
+    key: Key
+    reply_to: str
+    token: int = 0
+
+
+@frozen(slots=True)
+class StopsRead:
+    key: Key
+    client_order_ids: tuple[str, ...]
+    token: int
+
+
+@frozen(slots=True)
 class ReadOrder:
     """Ask for one order by our id."""
 
@@ -412,6 +438,24 @@ class ReadBook:
 
 
 @frozen(slots=True)
+class ReadBars:
+    """Ask for the last `count` bars."""
+
+    key: Key
+    interval_ns: int
+    count: int
+    reply_to: str
+
+
+@frozen(slots=True)
+class BarsRead:
+    """Bars, oldest first; the last one may not be closed yet."""
+
+    key: Key
+    bars: tuple[Bar, ...]
+
+
+@frozen(slots=True)
 class ReadAccount:
     """Read the account; with `hedge_mode` also bring the position mode to it."""
 
@@ -425,7 +469,37 @@ class AccountRead:
     positions: tuple[PositionReported, ...]
 
 
-Read = SetUpSymbol | ReadSymbol | ReadOrder | ReadBook | ReadAccount
+@frozen(slots=True)
+class ReadBookings:
+    """Read what was booked on the wallets besides trading and funding since `since_ns`.
+
+    `with_orders`: the open orders of all symbols too, which are dear to ask for.
+    """
+
+    since_ns: int
+    reply_to: str
+    with_orders: bool = False
+
+
+@frozen(slots=True)
+class BookingsRead:
+    """The bookings, oldest first; `orders` None where they were not asked for."""
+
+    bookings: tuple[Transferred | WalletAdjusted, ...]
+    orders: tuple[OrderUpdated, ...] | None
+    as_of_ns: int
+
+
+Read = (
+    SetUpSymbol
+    | ReadSymbol
+    | ReadStops
+    | ReadOrder
+    | ReadBook
+    | ReadBars
+    | ReadAccount
+    | ReadBookings
+)
 
 
 @frozen(slots=True)
