@@ -9,13 +9,17 @@ from attrs import evolve
 from actors import names
 from actors.messages import (
     AccountRead,
+    BarsRead,
+    CallsTold,
     ClockTold,
     HaltTold,
     HaltWanted,
     LaneReport,
     OrderRead,
+    ProbeVenue,
     Read,
     ReadAccount,
+    ReadBars,
     ReadBook,
     ReadFailed,
     ReadOrder,
@@ -24,6 +28,7 @@ from actors.messages import (
     SetUpSymbol,
     SymbolRead,
     SymbolSetUp,
+    Tick,
 )
 from actors.runtime import Actor
 from core.errors import (
@@ -53,14 +58,17 @@ from core.risk.gate import Approved
 from core.risk.halt import Halt
 
 _INSTRUMENTS_OLD_NS = 3_600_000_000_000
+_CALLS_NS = 1_000_000_000
 
 
 class ConnectionActor(Actor):
     """Own one connection of one venue; one call at a time, so a lane never delays another.
 
-    State: the halt as last told, the clock's offset, the venue's instruments (an hour long).
+    State: the halt as last told, the clock's offset, the venue's instruments (an hour long), calls
+    that went well since risk was told of any.
     Fails: a venue's answer is a message, never a crash; anything else kills the lane, and what it
-    had in hand is of unknown outcome to the position that asked.
+    had in hand is of unknown outcome to the position that asked. Failures that speak of the venue
+    and not of one order are told to risk at once, for its breaker.
     Rules: `core.risk.halt` for the last fence; the adapter for what an answer means.
     """
 
@@ -76,11 +84,13 @@ class ConnectionActor(Actor):
         self.instruments: dict[Key, Instrument] = {}
         self.instruments_ns = 0
         self.reachable = True
+        self.good_calls = 0
 
     def starting(self) -> None:
         self.venue = self.make_venue()
         self.tell(names.timesync(self.venue_name), SampleClock(self.name))
         self.tell(names.RISK, HaltWanted(self.name))
+        self.every(_CALLS_NS, Tick("calls"))
         self.waiting("waiting for the venue's clock and the trading halt's state")
 
     def stopping(self) -> None:
@@ -96,8 +106,14 @@ class ConnectionActor(Actor):
                 self._cancel(message)
             case CancelAll():
                 self._cancel_all(message)
-            case SetUpSymbol() | ReadSymbol() | ReadOrder() | ReadBook() | ReadAccount():
+            case (
+                SetUpSymbol() | ReadSymbol() | ReadOrder() | ReadBook() | ReadBars() | ReadAccount()
+            ):
                 self._read(message)
+            case Tick("calls"):
+                self._tell_calls()
+            case ProbeVenue():
+                self._probe()
             case HaltTold():
                 self.halt = message.halt
                 self._told()
@@ -163,8 +179,11 @@ class ConnectionActor(Actor):
         try:
             self.venue.cancel_all(orders)
         except VenueError as error:
+            self._called(error)
             text = f"cancel all: {error}"
             self.log("warning", self.name, text, symbol=orders.key.symbol)
+        else:
+            self._called()
 
     def _report(
         self, key: Key, client_order_id: str, action: str, call: Callable[[], OrderUpdated | None]
@@ -174,7 +193,7 @@ class ConnectionActor(Actor):
         try:
             update = call()
         except OutcomeUnknown as error:
-            self._reached(not isinstance(error, Unreachable), str(error))
+            self._called(error)
             self.log(
                 "warning",
                 self.name,
@@ -185,10 +204,10 @@ class ConnectionActor(Actor):
             told = OrderOutcomeUnknown(key, client_order_id, action, error)
             self.tell(names.position(key), told)
         except VenueError as error:
-            self._reached(not isinstance(error, Unreachable), str(error))
+            self._called(error)
             self._refused(key, client_order_id, action, error)
         else:
-            self._reached(True)
+            self._called()
             if update is not None:
                 self.tell(names.position(key), OrderAcknowledged(update))
             took_ms = (self.monotonic_ns() - begun_ns) / 1_000_000
@@ -218,12 +237,12 @@ class ConnectionActor(Actor):
         try:
             answer = self._answer(request)
         except VenueError as error:
-            self._reached(not isinstance(error, Unreachable), str(error))
+            self._called(error)
             if isinstance(error, ClockRejected):
                 self.tell(names.timesync(self.venue_name), SampleClock())
             answer = ReadFailed(request, error)
         else:
-            self._reached(True)
+            self._called()
         self.tell(request.reply_to, answer)
 
     def _answer(self, request: Read) -> object:
@@ -237,6 +256,9 @@ class ConnectionActor(Actor):
                 return self._read_order(request)
             case ReadBook():
                 return venue.book(request.key, request.depth)
+            case ReadBars():
+                key = request.key
+                return BarsRead(key, venue.bars(key, request.interval_ns, request.count))
             case ReadAccount():
                 state = venue.account()
                 if request.hedge_mode is not None and state.hedge_mode != request.hedge_mode:
@@ -312,10 +334,35 @@ class ConnectionActor(Actor):
         fills = venue.fills(key, order_id=found.order_id) if found.filled else ()
         return OrderRead(key, request.client_order_id, found, fills, *asked)
 
-    def _reached(self, reachable: bool, text: str = "") -> None:
+    # How calls went
+
+    def _called(self, error: VenueError | None = None) -> None:
+        """Note how a call went, and show whether the venue can be reached at all."""
+        if isinstance(error, (RetryLater, OutcomeUnknown)):
+            self._tell_calls(failed=1, text=str(error))
+        else:
+            self.good_calls += 1
+        reachable = not isinstance(error, Unreachable)
         if reachable != self.reachable:
             self.reachable = reachable
+            text = "" if reachable else str(error)
             level = "info" if reachable else "warning"
-            self.log(level, self.name, "venue answers again" if reachable else text)
+            self.log(level, self.name, text or "venue answers again")
             report = LaneReport(self.venue_name, self.name, reachable, text)
             self.tell_latest(names.OPERATIONS, self.name, report)
+
+    def _tell_calls(self, failed: int = 0, text: str = "") -> None:
+        if failed or self.good_calls:
+            good, self.good_calls = self.good_calls, 0
+            told = CallsTold(self.venue_name, self.name, good, failed, text)
+            self.tell(names.RISK, told)
+
+    def _probe(self) -> None:
+        """Make one harmless signed call and tell at once how it went."""
+        try:
+            self.venue.account()
+        except VenueError as error:
+            self._called(error)
+        else:
+            self._called()
+        self._tell_calls()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from attrs import frozen
 
 from actors import names
 from actors.messages import (
+    BarsRead,
     Kind,
     MarketState,
     Pause,
+    ReadBars,
     ReadBook,
     ReadFailed,
     Resume,
@@ -36,14 +40,22 @@ _RETRY_NS = 1_000_000_000
 _REFUSED_RETRY_NS = 30_000_000_000
 _LEVELS_SHOWN = 20
 _SAME_PRICE_NS = 1_000_000_000
+_RISK_QUOTE_NS = 500_000_000
+_BAR_NS = 60_000_000_000
 
 
 @frozen(slots=True)
 class MarketSettings:
-    """Nanoseconds until figures are stale; levels of a book snapshot, 0 for no book."""
+    """Nanoseconds until figures are stale; levels of a book snapshot, 0 for no book.
+
+    Risk hears of a quote twice a second, at once where it moved by `quote_move_bps`. `warm_up_bars`
+    one-minute bars are read from the venue at the start and after a gap.
+    """
 
     stale_after_ns: int
     depth: int
+    quote_move_bps: Decimal
+    warm_up_bars: int
 
 
 @frozen(slots=True)
@@ -61,7 +73,8 @@ class MarketActor(Actor):
 
     State: newest quote and mark (prices in quote money), the book, when data last came.
     Fails: a gap or a crossed book asks for a new snapshot; stale or missing figures pause the
-    symbol at risk until they are back. Nobody is shown a book that is not in sync.
+    symbol at risk until they are back and the position has compared with the venue. Nobody is
+    shown a book that is not in sync.
     Rules: `core.market`.
     """
 
@@ -77,11 +90,15 @@ class MarketActor(Actor):
         self.book_asked_ns = -_RETRY_NS
         self.heard_ns = 0
         self.prices_told_ns = 0
+        self.risk_quote: Quote | None = None
+        self.risk_told_ns = 0
         self.paused = ""
+        self.needs_comparison = False
 
     def starting(self) -> None:
         self._pause("no market data yet")
         self._read_book()
+        self._read_bars()
         self.every(max(self.settings.stale_after_ns // 4, 10_000_000), Tick("age"))
         self.ready()
 
@@ -96,19 +113,25 @@ class MarketActor(Actor):
             case Trade():
                 self._pass_on("trades", message)
             case Bar():
-                self._pass_on("bars", message)
+                self._bar(message)
+            case BarsRead():
+                for bar in message.bars:
+                    self._tell_bar(bar)
             case Watch():
                 self._watch(message)
             case Tick("age"):
                 self._judge_age()
-            case Tick("book") | StreamConnected():
+            case Tick("book"):
                 self._read_book()
+            case Tick("bars"):
+                self._read_bars()
+            case StreamConnected():
+                self._read_book()
+                self._read_bars()
             case Tick("ask for the book"):
                 self._ask_for_book()
             case ReadFailed():
-                self.reading_book = False
-                refused = isinstance(message.error, Rejected)
-                self.after(_REFUSED_RETRY_NS if refused else _RETRY_NS, Tick("book"))
+                self._read_failed(message)
             case StreamLost():
                 self.book.reset()
                 self.quote = self.mark = None
@@ -126,8 +149,19 @@ class MarketActor(Actor):
             self.prices_told_ns = self.heard_ns
             for watcher in self.watchers.get("prices", ()):
                 self.tell_latest(watcher, self.key, quote)
+        self._tell_quote(quote)
         if self.paused:
             self._resume_if_whole()
+
+    def _tell_quote(self, quote: Quote) -> None:
+        """Keep risk's picture of the best prices fresh without waking it for each of them."""
+        told = self.risk_quote
+        if told is not None and self.heard_ns - self.risk_told_ns < _RISK_QUOTE_NS:
+            moved = max(abs(quote.bid - told.bid), abs(quote.ask - told.ask)) * 10_000
+            if moved < told.bid * self.settings.quote_move_bps:
+                return
+        self.risk_quote, self.risk_told_ns = quote, self.heard_ns
+        self.tell_latest(names.RISK, ("quote", self.key), quote)
 
     def _mark(self, mark: MarkPrice) -> None:
         if self.mark is not None and mark.event_ns < self.mark.event_ns:
@@ -189,6 +223,26 @@ class MarketActor(Actor):
         if self.mark is not None and "mark" in watch.kinds:
             self.tell_latest(watch.watcher, "mark", self.mark)
 
+    def _read_bars(self) -> None:
+        request = ReadBars(self.key, _BAR_NS, self.settings.warm_up_bars, self.name)
+        self.tell(names.reads_lane(self.key.venue), request)
+
+    def _read_failed(self, failed: ReadFailed) -> None:
+        pause_ns = _REFUSED_RETRY_NS if isinstance(failed.error, Rejected) else _RETRY_NS
+        if isinstance(failed.request, ReadBars):
+            self.after(max(pause_ns, failed.error.retry_after_ns), Tick("bars"))
+        else:
+            self.reading_book = False
+            self.after(pause_ns, Tick("book"))
+
+    def _bar(self, bar: Bar) -> None:
+        self._tell_bar(bar)
+        self._pass_on("bars", bar)
+
+    def _tell_bar(self, bar: Bar) -> None:
+        if bar.closed:
+            self.tell(names.RISK, bar)
+
     def _pass_on(self, kind: Kind, event: Trade | Bar) -> None:
         for watcher in self.watchers.get(kind, ()):
             self.tell(watcher, event)
@@ -200,18 +254,21 @@ class MarketActor(Actor):
     def _judge_age(self) -> None:
         age_ns = self.monotonic_ns() - self.heard_ns
         if self.heard_ns and age_ns > self.settings.stale_after_ns:
-            self._pause(f"market data {age_ns // 1_000_000} ms old (market.stale_after_ms)")
+            reason = f"market data {age_ns // 1_000_000} ms old (market.stale_after_ms)"
+            self._pause(reason)
         state = MarketState(self.key, self.quote, self.mark, self._whole() and not self.paused)
         self.tell_latest(names.OPERATIONS, self.name, state)
 
-    def _pause(self, reason: str) -> None:
-        if not self.paused:
+    def _pause(self, reason: str, *, needs_comparison: bool = False) -> None:
+        if not self.paused or (needs_comparison and not self.needs_comparison):
             self.paused = reason
-            pause = Pause(self.name, reason, self.key.venue, self.key)
+            self.needs_comparison = needs_comparison
+            pause = Pause(self.name, reason, self.key.venue, self.key, needs_comparison)
             self.tell_control(names.RISK, pause)
 
     def _resume_if_whole(self) -> None:
         age_ns = self.monotonic_ns() - self.heard_ns
         if self._whole() and age_ns <= self.settings.stale_after_ns:
             self.paused = ""
+            self.needs_comparison = False
             self.tell_control(names.RISK, Resume(self.name))

@@ -3,100 +3,93 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from decimal import Decimal
-
-from attrs import evolve
 
 from actors import names
+from actors.flattens import Flattens
+from actors.halting import Halting
 from actors.messages import (
-    CancelEntries,
     CloseForShutdown,
+    Compared,
     EntriesCancelled,
     ExposureReport,
+    FlattenTold,
     HaltTold,
     HaltWanted,
     InstrumentListed,
     JournalFailed,
     JournalRecovered,
-    LimitTold,
     Mention,
+    Operate,
     Pause,
     Propose,
     RefusedByRisk,
     Resume,
     RiskReport,
+    ScaleWanted,
     Tick,
-    Write,
 )
+from actors.operating import Operating
+from actors.pauses import Pauses
+from actors.risk_desk import RiskDesk, RiskSettings
+from actors.risk_limits import notionals
 from actors.runtime import Actor, ChildDied, ChildGaveUp, ChildReady, ChildWaiting
-from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder, Side
-from core.money import ZERO, text
-from core.ports import Log, Record
-from core.records import HaltChanged
+from actors.scaling import Scaling
+from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder
+from core.money import text
+from core.ports import Log, Records
+from core.remembered import remember
 from core.risk.checks import Risk
 from core.risk.facts import NEVER_NS
-from core.risk.halt import Halt, Level, relax, tighten
-from core.risk.limits import Limits
+from core.risk.halt import Level
 from core.risk.proposal import Refusal
 
+__all__ = ["RiskActor", "RiskSettings"]
+
 _REPORT_NS = 1_000_000_000
-_NOT_REPORTED = "its position has not been compared with the venue yet"
+_SAME_REFUSAL_NS = 60_000_000_000
 
 
 class RiskActor(Actor):
     """Own limits, reservations, pauses and the halt of the whole host.
 
     State: `core.risk.checks.Risk` (notionals in quote money), why each symbol is paused, by whom.
+    What the journal holds of halts, losses, throttles and the operator's pauses outlives it.
     Fails: missing figures refuse; a failed part pauses what depends on it; a part that gave up, or
     a journal that cannot be written, ends new risk for the whole host.
     Rules: `core.risk`.
+    Parts, which run in this actor's turn, over one `RiskDesk`: `Halting` owns the halt and the
+    shutdown, `Pauses` who may open nothing now, `Scaling` sizes, `Flattens` what is being closed,
+    `Operating` the operator's commands.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        close_within_ns: int,
-        keys: Sequence[Key],
-        lanes: Sequence[str],
-        last_halt: Callable[[], Halt],
-        log: Log,
-        *,
-        latch_outlives_start: bool = True,
-    ) -> None:
-        self.risk = Risk(limits)
-        self.close_within_ns = close_within_ns
-        self.keys = tuple(keys)
-        self.lanes = tuple(lanes)
-        self.last_halt = last_halt
+    def __init__(self, settings: RiskSettings, records: Records, log: Log) -> None:
+        self.risk = Risk(settings.limits)
+        self.records = records
         self.log = log
-        self.latch_outlives_start = latch_outlives_start
-        self.pauses: dict[str, Pause] = {}
-        self.unreported = set(keys)
+        self.keys = tuple(settings.keys)
+        self.desk = RiskDesk(self, self.risk, settings, log)
+        self.pauses = Pauses(self.desk)
+        self.halting = Halting(self.desk, self._halted)
+        self.scaling = Scaling(self.desk)
+        self.flattens = Flattens(self.desk)
+        self.operating = Operating(
+            self.desk,
+            self.halting,
+            self.pauses,
+            self.scaling,
+            self.flattens,
+            self._cause_stands,
+            self._begin_anew,
+        )
         self.refusals: Counter[str] = Counter()
-        self.closing = False
-        self.why = ""
-        self.unclosed: set[Key] = set()
-        self.left: dict[Key, tuple[str, ...]] = {}
-        self.stopped = False
-        self.paused_since: dict[Key, int] = {}
-        self.told_to_end: dict[Key, int] = {}
         self.logged: dict[tuple[Key, str], int] = {}
 
     def starting(self) -> None:
-        before = self.last_halt()
-        # Only a latched halt outlives a start, on paper not even that, since a person made it;
-        # its epoch goes on so that no old approval passes.
-        first = self.generation == 1
-        if before.latched and (self.latch_outlives_start or not first):
-            self.risk.halt = before
-        else:
-            if before.latched:
-                self.log("warning", self.name, f"a halt is lifted by this start: {before.reason}")
-            self.risk.halt = Halt(epoch=before.epoch + 1)
-            self._write_halt()
-        self._judge_pauses()
-        self._tell_halt()
+        before = remember(self.records)
+        self.halting.begin(before.halt)
+        self.scaling.begin(before.throttles)
+        self.operating.begin(before.paused)
+        self.pauses.judge()
         self.every(_REPORT_NS, Tick("report"))
         self.ready()
 
@@ -112,36 +105,39 @@ class RiskActor(Actor):
                 self.risk.list_instrument(message.instrument)
                 self.risk.mark(message.instrument.key, message.mark, NEVER_NS)
             case Pause():
-                self._pause(message)
+                self.pauses.pause(message)
             case Resume():
-                self._resume(message.source)
-            case ChildDied():
-                self._pause(self._pause_for(message.name, f"{message.name} {message.reason}"))
-            case ChildReady():
-                self._resume(f"child:{message.name}")
-            case ChildGaveUp():
-                reason = f"{message.name} gave up: {message.reason}"
-                self._tighten(Level.HALTED, reason, message.name, latched=True)
-            case ChildWaiting():
-                pass
+                self.pauses.resume(message.source)
+            case Compared():
+                self.pauses.compared(message.key, message.token)
+            case ScaleWanted():
+                self.scaling.wanted(message)
+            case Operate():
+                self.operating.take(message)
+            case FlattenTold():
+                self.flattens.told(message)
+            case EntriesCancelled():
+                self.halting.closed(message)
+            case ChildDied() | ChildReady() | ChildGaveUp() | ChildWaiting():
+                self._child(message)
             case JournalFailed():
-                self._tighten(Level.REDUCE_ONLY, f"journal: {message.text}", names.JOURNAL)
+                self.halting.journal_failed(message.text)
             case JournalRecovered():
-                if self.risk.halt.by == names.JOURNAL and not self.closing:
-                    self._set_halt(relax(self.risk.halt, "journal writes again", names.JOURNAL))
+                self.halting.journal_recovered()
             case HaltWanted():
                 self.tell_control(message.reply_to, HaltTold(self.risk.halt))
             case CloseForShutdown():
-                self._close(message)
-            case EntriesCancelled():
-                self._closed(message)
-            case Tick("closing") if not self.stopped:
-                self.left |= dict.fromkeys(self.unclosed, ("no answer in time",))
-                self.unclosed.clear()
-                self._finish_closing()
+                self.halting.close(message)
+            case Tick("answer", int() as number):
+                self.operating.written(number)
+            case Tick("closing"):
+                self.halting.time_is_up()
             case Tick("report"):
-                self._end_entries()
+                self.flattens.look()
+                self.pauses.end_entries()
                 self._report()
+
+    # Orders
 
     def _propose(self, proposal: Propose) -> None:
         command = proposal.command
@@ -163,7 +159,7 @@ class RiskActor(Actor):
         # The same reason for the same symbol is one line a minute, not one a quote.
         seen = (command.key, refusal.rule)
         now_ns = self.monotonic_ns()
-        if now_ns - self.logged.get(seen, -60_000_000_000) >= 60_000_000_000:
+        if now_ns - self.logged.get(seen, -_SAME_REFUSAL_NS) >= _SAME_REFUSAL_NS:
             self.logged[seen] = now_ns
             self.log(
                 "info",
@@ -174,145 +170,54 @@ class RiskActor(Actor):
             )
 
     def _reported(self, report: ExposureReport) -> None:
-        exposure = self.risk.exposure
-        exposure.report(report.key, report.positions, report.working, report.ended)
+        exposure, key = self.risk.exposure, report.key
+        exposure.report(key, report.positions, report.working, report.ended)
         if report.reset:
-            self.unreported.discard(report.key)
-            self._judge_pauses()
+            self.pauses.reported(key)
+            self.flattens.reported(key)
             self._report()  # the limits can be told from now on: not a second later
-            missing = exposure.unmentioned(report.key)
+            missing = exposure.unmentioned(key)
             if missing:
-                self.tell(names.position(report.key), Mention(missing))
+                self.tell(names.position(key), Mention(missing))
 
-    # Pauses
+    # Parts of the host
 
-    def _pause_for(self, name: str, reason: str) -> Pause:
-        return Pause(f"child:{name}", reason, names.venue_of(name), names.symbol_of(name))
+    def _child(self, event: ChildDied | ChildReady | ChildGaveUp | ChildWaiting) -> None:
+        name = event.name
+        match event:
+            case ChildDied():
+                venue, key = names.venue_of(name), names.symbol_of(name)
+                self.pauses.pause(Pause(f"child:{name}", f"{name} {event.reason}", venue, key))
+            case ChildReady():
+                self.pauses.resume(f"child:{name}")
+            case ChildGaveUp():
+                reason = f"{name} gave up: {event.reason}"
+                self.halting.tighten(Level.HALTED, reason, name, latched=True)
 
-    def _pause(self, pause: Pause) -> None:
-        if pause.source.startswith("child:position:") and pause.key:
-            self.unreported.add(pause.key)
-        before = self.pauses.get(pause.source)
-        self.pauses[pause.source] = pause
-        self._judge_pauses()
-        where = pause.key.symbol if pause.key else ""
-        if before is None:
-            self.log("warning", self.name, f"paused: {pause.reason}", symbol=where)
-
-    def _resume(self, source: str) -> None:
-        pause = self.pauses.pop(source, None)
-        if pause:
-            self._judge_pauses()
-            where = pause.key.symbol if pause.key else ""
-            self.log("info", self.name, f"resumed after: {pause.reason}", symbol=where)
-
-    def _judge_pauses(self) -> None:
-        paused = dict.fromkeys(self.unreported, _NOT_REPORTED)
-        for pause in self.pauses.values():
-            for key in self.keys:
-                if pause.key == key or (not pause.key and pause.venue in ("", key.venue)):
-                    paused[key] = pause.reason
-        self.risk.paused = paused
-
-    def _end_entries(self) -> None:
-        """Have entries cancelled where nothing may be opened: in a halt at once, else in a while.
-
-        A short pause leaves them: most are over before the venue would have answered. Positions
-        that have not compared with the venue yet do so first. Said again while it lasts.
-        """
-        now_ns = self.monotonic_ns()
-        halted = self.risk.halt.level is not Level.RUNNING
-        patience_ns = self.risk.limits.stale_after_ns
-        for key in self.keys:
-            paused = key in self.risk.paused and key not in self.unreported
-            if not paused:
-                self.paused_since.pop(key, None)
-            since_ns = self.paused_since.setdefault(key, now_ns) if paused else now_ns
-            if not halted and now_ns - since_ns < patience_ns:
-                self.told_to_end.pop(key, None)
-                continue
-            if now_ns - self.told_to_end.get(key, -patience_ns) >= patience_ns:
-                self.told_to_end[key] = now_ns
-                self.tell(names.position(key), CancelEntries())
-
-    # The halt
-
-    def _tighten(self, level: Level, reason: str, by: str, *, latched: bool = False) -> None:
-        self._set_halt(tighten(self.risk.halt, level, reason, by, latched=latched))
-
-    def _set_halt(self, halt: Halt) -> None:
-        if halt == self.risk.halt:
-            return
-        self.risk.halt = evolve(halt, since_ns=self.now_ns())
-        self._tell_halt()
-        planned = halt.level is Level.RUNNING or self.closing
-        level = "info" if planned else "error"
-        self.log(level, self.name, f"trading is {halt.level.value}: {halt.reason} ({halt.by})")
-        self._write_halt()
-        self._end_entries()
+    def _halted(self) -> None:
+        """Hear that the halt is another one."""
+        self.pauses.end_entries()
         self._report()
 
-    def _write_halt(self) -> None:
-        record = Record(HaltChanged.of(self.risk.halt), self.now_ns(), actor=self.name)
-        self.tell(names.JOURNAL, Write((record,)))
+    def _cause_stands(self) -> str:
+        """Say why trading cannot be resumed yet; "" when it can."""
+        if self.halting.journal_problem:
+            return f"the journal cannot be written: {self.halting.journal_problem}"
+        return ""
 
-    def _tell_halt(self) -> None:
-        for lane in self.lanes:
-            self.tell_control(lane, HaltTold(self.risk.halt))
-
-    # Shutdown
-
-    def _close(self, order: CloseForShutdown) -> None:
-        if self.closing:
-            return
-        self.closing = True
-        self.why = order.reason
-        self._tighten(Level.REDUCE_ONLY, order.reason, "shutdown")
-        self.unclosed = set(self.keys)
-        for key in self.keys:
-            self.tell(names.position(key), CancelEntries(self.name))
-        self.after(self.close_within_ns, Tick("closing"))
-        self._finish_closing()
-
-    def _closed(self, message: EntriesCancelled) -> None:
-        self.unclosed.discard(message.key)
-        if message.left:
-            self.left[message.key] = message.left
-        self._finish_closing()
-
-    def _finish_closing(self) -> None:
-        if self.unclosed or self.stopped:
-            return
-        self.stopped = True
-        if self.left:
-            text = "; ".join(f"{key}: {', '.join(ids)}" for key, ids in self.left.items())
-            self.log("error", self.name, f"entries that may still be open at the venue: {text}")
-        else:
-            self.log("info", self.name, "entries cancelled, positions stay protected")
-        self.stop_host(self.why)
+    def _begin_anew(self) -> None:
+        """Count losses from now on."""
 
     def _report(self) -> None:
-        limits = self.risk.limits
-        exposure = self.risk.exposure
-        rows: list[LimitTold] = []
-        if not self.unreported:
-            gross = exposure.gross_notional()
-            rows.append(_line("max_gross_notional", gross, limits.max_gross_notional))
-            for side in Side:
-                name = f"max_side_notional.{side.value}"
-                value = exposure.direction_notional(side)
-                rows.append(_line(name, value, limits.max_side_notional))
-            for key in self.keys:
-                worst = max(exposure.worst_notional(key, side) for side in Side)
-                rows.append(_line(f"max_symbol_notional.{key}", worst, limits.max_symbol_notional))
-        paused = tuple((str(key), reason) for key, reason in self.risk.paused.items())
-        refusals = tuple(self.refusals.items())
-        report = RiskReport(self.risk.halt, tuple(rows), paused, refusals=refusals)
+        report = RiskReport(
+            self.risk.halt,
+            notionals(self.desk) if not self.pauses.unreported else (),
+            tuple((str(key), reason) for key, reason in self.risk.paused.items()),
+            throttles=self.scaling.set_throttles(),
+            scales=tuple((str(key), self.scaling.scale(key)) for key in self.keys),
+            refusals=tuple(self.refusals.items()),
+        )
         self.tell_latest(names.OPERATIONS, self.name, report)
-
-
-def _line(name: str, value: Decimal, limit: Decimal) -> LimitTold:
-    return LimitTold(name, value, limit, max(limit - value, ZERO))
 
 
 def _words(command: PlaceOrder | AmendOrder) -> str:

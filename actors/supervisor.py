@@ -18,6 +18,7 @@ from actors.operations import OperationsActor
 from actors.position import PositionActor, PositionSettings
 from actors.protection import ProtectionSettings
 from actors.risk import RiskActor
+from actors.risk_desk import RiskSettings
 from actors.runtime import Actor, ActorStatistics, ChildSpec, SupervisorSpec
 from actors.strategy import StrategyActor
 from actors.stream import OpenStreams, StreamActor
@@ -26,8 +27,6 @@ from core.config import Bot, Config
 from core.evidence import ProofRule
 from core.messages import Key
 from core.ports import Display, EventSink, ExchangeProcess, Journal, Log, Records, Stream, Venue
-from core.records import HaltChanged
-from core.risk.halt import Halt
 from core.strategies.hedge_grid import GridSettings
 
 _NS_S = 1_000_000_000
@@ -70,8 +69,6 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
     stands further right builds on what stands left of it, so it goes down and comes up with it.
     The parts of one symbol are a tree of their own: what happens to it does not touch another.
     """
-    keys = [key for bot in config.bots for key in _keys(bot)]
-    lanes = [lane for venue in parts.venues for lane in _lanes(config, venue)]
     operations = _child(
         config,
         names.OPERATIONS,
@@ -88,28 +85,33 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
     risk = _child(
         config,
         names.RISK,
-        lambda: RiskActor(
-            config.limits(),
-            int(config.execution.entry_cancel_timeout_s * _NS_S),
-            keys,
-            lanes,
-            lambda: last_halt(parts.records),
-            parts.log,
-            latch_outlives_start=config.mode != "paper",
-        ),
+        lambda: RiskActor(risk_settings(config, parts), parts.records, parts.log),
     )
     venues = [_venue(config, parts, venue) for venue in parts.venues]
     trading = _supervisor(config, "trading", [journal, risk, *venues], "rest_for_one", outer=True)
     return _supervisor(config, "host", [operations, trading], "one_for_one", outer=True)
 
 
-def last_halt(records: Records) -> Halt:
-    """Read the trading halt as it was when the journal ended."""
-    halt = Halt()
-    for record in records.read(kinds=(HaltChanged,)):
-        if isinstance(record.payload, HaltChanged):
-            halt = record.payload.halt
-    return halt
+def risk_settings(config: Config, parts: Parts) -> RiskSettings:
+    """Gather what the risk actor is configured with."""
+    strategies: dict[Key, list[str]] = {}
+    for bot in config.bots:
+        for key in _keys(bot):
+            strategies.setdefault(key, []).append(names.strategy(bot.name, key))
+    foreign = config.risk.guards.foreign_activity
+    return RiskSettings(
+        config.limits(),
+        config.risk,
+        tuple(strategies),
+        [lane for venue in parts.venues for lane in _lanes(config, venue)],
+        strategies,
+        {venue.name: venue.margin_asset for venue in parts.venues},
+        config.venues.binance.margin == "isolated",
+        foreign == "stop" or (foreign == "stop_in_live" and config.mode == "live"),
+        int(config.execution.entry_cancel_timeout_s * _NS_S),
+        int(config.execution.flatten_within_s * _NS_S),
+        parts.statistics,
+    )
 
 
 def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
@@ -173,7 +175,12 @@ def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
 
 
 def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
-    market = MarketSettings(config.market.stale_after_ms * _NS_MS, config.market.depth)
+    market = MarketSettings(
+        config.market.stale_after_ms * _NS_MS,
+        config.market.depth,
+        config.risk.book_collar_bps / 4,
+        config.risk.portfolio.window_bars,
+    )
     position = position_settings(config, bot)
     grid = GridSettings(
         bot.levels,

@@ -1,0 +1,170 @@
+"""The operator's commands: carried out or refused, journalled, answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from actors.flattens import Flattens
+from actors.halting import Halting
+from actors.messages import Operate, Pause, Tick
+from actors.pauses import Pauses
+from actors.risk_desk import RiskDesk
+from actors.scaling import Scaling
+from core.messages import Key
+from core.records import OperatorCommanded, TradingPaused
+from core.remembered import OPERATOR
+from core.risk.halt import Level
+
+__all__ = ["Operating"]
+
+Reply = Callable[[dict[str, Any]], None]
+
+_COMMANDS = ("pause", "resume", "reduce-only", "halt", "reset-halt", "flatten", "throttle")
+_OF_THE_HOST = ("reduce-only", "halt", "reset-halt")
+
+
+@define(eq=False)
+class Operating:
+    """Carries out what the operator orders; says "done" once it is in the journal.
+
+    `cause_stands` answers why trading cannot be resumed yet, "" when it can; `begin_anew` makes
+    losses count from now on.
+    """
+
+    desk: RiskDesk
+    halting: Halting
+    pauses: Pauses
+    scaling: Scaling
+    flattens: Flattens
+    cause_stands: Callable[[], str]
+    begin_anew: Callable[[], None]
+    _answers: dict[int, tuple[Reply, dict[str, Any]]] = field(factory=dict, init=False)
+    _count: int = field(default=0, init=False)
+
+    def begin(self, paused: set[str]) -> None:
+        """Hold the pauses that the operator ordered before this start."""
+        for symbol in paused:
+            self._pause(symbol)
+
+    def take(self, order: Operate) -> None:
+        """Carry a command out, or refuse it with the reason."""
+        refusal = self._refusal(order)
+        if refusal:
+            self.desk.log("warning", f"operator: {_words(order)} refused: {refusal}")
+            self._answer(order, {"error": refusal}, refusal)
+            return
+        self.desk.log("warning", f"operator: {_words(order)}")
+        match order.command:
+            case "pause":
+                self.desk.journal(TradingPaused(order.symbol, True))
+                self._pause(order.symbol)
+                self._answer(order, {"done": f"{_where(order)} opens nothing until resumed"})
+            case "resume":
+                self._answer(order, {"done": self._resume(order.symbol)})
+            case "throttle":
+                self.scaling.throttle(order.symbol, order.percent)
+                done = f"entries of {_where(order)} have {order.percent} % of full size"
+                self._answer(order, {"done": done})
+            case "reduce-only":
+                self._halt(Level.REDUCE_ONLY, "reduce-only by the operator")
+                self._answer(order, {"done": f"trading is {self.halting.halt.level.value}"})
+            case "halt":
+                self._halt(Level.HALTED, "halted by the operator")
+                self._answer(order, {"done": f"trading is {self.halting.halt.level.value}"})
+            case "reset-halt":
+                self.halting.reset("reset by the operator", OPERATOR)
+                self.begin_anew()
+                self._answer(order, {"done": "trading is running; losses count from now on"})
+            case "flatten":
+                self._flatten(order)
+
+    def written(self, number: int) -> None:
+        """Hear that a command is in the journal: now it may be answered."""
+        reply, body = self._answers.pop(number)
+        reply(body)
+
+    def _refusal(self, order: Operate) -> str:
+        traded = sorted({key.symbol for key in self.desk.keys})
+        if order.command not in _COMMANDS:
+            return f"unknown command {order.command!r}; there are: {', '.join(_COMMANDS)}"
+        if order.symbol and order.command in _OF_THE_HOST:
+            return f"{order.command} is for the whole host: leave the symbol out"
+        if order.symbol and order.symbol not in traded:
+            return f"no bot of this host trades {order.symbol}; they trade {', '.join(traded)}"
+        if order.command == "throttle" and not 0 <= order.percent <= 100:
+            return f"a throttle is 0 to 100 percent of full size, not {order.percent}"
+        if self.halting.closing:
+            return "the host is stopping"
+        if order.command == "reset-halt":
+            if self.halting.halt.level is Level.RUNNING:
+                return "trading is not halted"
+            if self.flattens.running:
+                return "a flatten is still under way"
+            return self.cause_stands()
+        return ""
+
+    def _pause(self, symbol: str) -> None:
+        for key in self._keys(symbol) if symbol else (None,):
+            reason = "paused by the operator (run.py resume ends it)"
+            venue = key.venue if key else ""
+            self.pauses.pause(Pause(f"{OPERATOR}:{key or ''}", reason, venue, key))
+        for key in self._keys(symbol):
+            self.pauses.end_entries_of(key)
+
+    def _resume(self, symbol: str) -> str:
+        """Lift the operator's pause of a symbol; without one, of the host and every symbol."""
+        ours = [source for source in self.pauses.pauses if source.startswith(f"{OPERATOR}:")]
+        if symbol:
+            names = [f"{OPERATOR}:{key}" for key in self._keys(symbol)]
+            ours = [source for source in ours if source in names]
+        for source in ours:
+            self.pauses.resume(source)
+        self.desk.journal(TradingPaused(symbol, False))
+        left = [reason for key in self._keys(symbol) if (reason := self.desk.risk.paused.get(key))]
+        resumed = "resumed" if ours else "nothing was paused by the operator"
+        return f"{resumed}; still paused: {left[0]}" if left else resumed
+
+    def _halt(self, level: Level, reason: str) -> None:
+        self.halting.tighten(level, reason, OPERATOR, latched=True)
+
+    def _flatten(self, order: Operate) -> None:
+        if order.symbol:
+            self.desk.journal(TradingPaused(order.symbol, True))
+            self._pause(order.symbol)
+        else:
+            self._halt(Level.HALTED, "flattened by the operator")
+        self._journal(order)
+
+        def done(left: dict[Key, tuple[str, ...]]) -> None:
+            rows = [f"{key.symbol}: {what}" for key, parts in left.items() for what in parts]
+            if rows:
+                order.reply({"error": f"{_where(order)} is not flat", "left": rows})
+            else:
+                order.reply({"done": f"{_where(order)} is flat, the venue says", "left": []})
+
+        self.flattens.begin(self._keys(order.symbol), "operator", done)
+
+    def _answer(self, order: Operate, body: dict[str, Any], refusal: str = "") -> None:
+        self._count += 1
+        self._answers[self._count] = (order.reply, body)
+        self._journal(order, refusal, then=Tick("answer", self._count))
+
+    def _journal(self, order: Operate, refusal: str = "", then: Tick | None = None) -> None:
+        argument = str(order.percent) if order.command == "throttle" else ""
+        record = OperatorCommanded(order.command, order.symbol, argument, refusal)
+        self.desk.journal(record, then=then)
+
+    def _keys(self, symbol: str) -> list[Key]:
+        return [key for key in self.desk.keys if symbol in ("", key.symbol)]
+
+
+def _where(order: Operate) -> str:
+    return order.symbol or "the host"
+
+
+def _words(order: Operate) -> str:
+    percent = f" {order.percent} %" if order.command == "throttle" else ""
+    return f"{order.command}{percent} {order.symbol}".rstrip()

@@ -1,0 +1,65 @@
+"""What the parts of risk share: the rules' state, whom they watch over, and how they are heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from actors import names
+from actors.messages import Write
+from actors.runtime import Actor, ActorStatistics
+from core.config import Risk as RiskTables
+from core.messages import Key
+from core.ports import Log, Record
+from core.risk.checks import Risk
+from core.risk.limits import Limits
+
+__all__ = ["RiskDesk", "RiskSettings"]
+
+
+@frozen
+class RiskSettings:
+    """What risk is configured with; times in nanoseconds.
+
+    `tables` is `[risk]` and what is below it. `strategies` are the addresses of the bots of each
+    symbol, `assets` the margin asset of each venue. `foreign_stops`: strangers on the account end
+    new risk. `statistics` tells of every mailbox.
+    """
+
+    limits: Limits
+    tables: RiskTables
+    keys: Sequence[Key]
+    lanes: Sequence[str]
+    strategies: Mapping[Key, Sequence[str]]
+    assets: Mapping[str, str]
+    isolated: bool
+    foreign_stops: bool
+    close_within_ns: int
+    flatten_within_ns: int
+    statistics: Callable[[], Iterable[ActorStatistics]]
+
+
+@define(eq=False)
+class RiskDesk:
+    """Risk as all parts of `RiskActor` see it; they run in that actor's turn."""
+
+    actor: Actor
+    risk: Risk
+    settings: RiskSettings
+    write_log: Log
+    keys: tuple[Key, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.keys = tuple(self.settings.keys)
+
+    def journal(self, *payloads: object, then: object = None) -> None:
+        """Write records; tell ourselves `then`, if any, once they are on disk."""
+        actor = self.actor
+        records = tuple(Record(each, actor.now_ns(), actor=actor.name) for each in payloads)
+        after = () if then is None else ((actor.name, then),)
+        actor.tell(names.JOURNAL, Write(records, then=after))
+
+    def log(self, level: str, said: str, key: Key | None = None) -> None:
+        """Log in this actor's name."""
+        self.write_log(level, self.actor.name, said, symbol=key.symbol if key else "")

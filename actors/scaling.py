@@ -1,0 +1,71 @@
+"""Sizes: the part of full size that entries have, by the operator's throttle and volatility."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from attrs import define, field
+
+from actors import names
+from actors.messages import CancelEntries, ScaleWanted, SizeScaled
+from actors.risk_desk import RiskDesk
+from core.messages import Key
+from core.money import text
+from core.records import ThrottleChanged
+
+__all__ = ["Scaling"]
+
+_FULL = Decimal(1)
+
+
+@define(eq=False)
+class Scaling:
+    """Owns the throttles (percent per symbol, "" for the host: the smaller one counts).
+
+    A smaller scale takes back every entry that rests: strategies come again with what is allowed
+    now.
+    """
+
+    desk: RiskDesk
+    throttles: dict[str, int] = field(factory=dict, init=False)
+    _told: dict[Key, Decimal] = field(factory=dict, init=False)
+
+    def begin(self, throttles: Mapping[str, int]) -> None:
+        """Hold the throttles of before this start."""
+        self.throttles.update(throttles)
+        self.look()
+
+    def throttle(self, symbol: str, percent: int) -> None:
+        """Scale entries of a symbol ("" for all) to this part of full size, from now on."""
+        self.throttles[symbol] = percent
+        self.desk.journal(ThrottleChanged(symbol, percent))
+        self.look()
+
+    def wanted(self, asked: ScaleWanted) -> None:
+        """Answer a strategy that begins."""
+        self.desk.actor.tell(asked.reply_to, SizeScaled(asked.key, self.scale(asked.key)))
+
+    def scale(self, key: Key) -> Decimal:
+        """Return the part of full size, 0 to 1, that entries of a symbol may have now."""
+        throttle = min(self.throttles.get("", 100), self.throttles.get(key.symbol, 100))
+        return Decimal(throttle) / 100
+
+    def set_throttles(self) -> tuple[tuple[str, int], ...]:
+        """Return the throttles that are not 100, for the status."""
+        return tuple((symbol, part) for symbol, part in self.throttles.items() if part != 100)
+
+    def look(self) -> None:
+        """Tell what changed, and have larger entries cancelled."""
+        desk = self.desk
+        for key in desk.keys:
+            scale, before = self.scale(key), self._told.get(key, _FULL)
+            if scale == before:
+                continue
+            self._told[key] = desk.risk.facts.scale[key] = scale
+            said = f"entries have {text(scale * 100)} % of full size, {text(before * 100)} % before"
+            desk.log("info" if scale > before else "warning", said, key)
+            for strategy in desk.settings.strategies.get(key, ()):
+                desk.actor.tell(strategy, SizeScaled(key, scale))
+            if scale < before:
+                desk.actor.tell(names.position(key), CancelEntries())
