@@ -28,6 +28,7 @@ from core.messages import (
     StreamConnected,
     StreamLost,
 )
+from core.records import Transferred, WalletAdjusted
 from core.risk.gate import Approved, Rehearsal
 
 __all__ = [
@@ -130,6 +131,10 @@ class Venue(Protocol):
         """Return plain and conditional orders alike, of a symbol or (dearer) of the account."""
         ...
 
+    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+        """Return the conditional orders of a symbol that wait for their trigger."""
+        ...
+
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
         """Ask for one order by our id. Errors: `NotFound` is no proof that it never existed."""
         ...
@@ -141,6 +146,14 @@ class Venue(Protocol):
         ...
 
     def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]: ...
+    def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
+        """Return what was booked on the wallets besides PnL, fees and funding, oldest first.
+
+        Of a span longer than an hour only transfers and the settlement of forced closes: the rest
+        stands among all that trading booked.
+        """
+        ...
+
     def commission(self, key: Key) -> Commission: ...
     def key_rights(self) -> KeyRights: ...
     def symbol_settings(self, key: Key) -> SymbolSettings: ...
@@ -264,6 +277,10 @@ class ExchangeProcess(Protocol):
         Errors: `Unreachable` for one of a person's that is not there yet, `VenueError` for one
         that cannot be started, with what it said.
         """
+        ...
+
+    def find(self) -> bool:
+        """Tell whether one runs that nobody has to start, and use it as it is."""
         ...
 
     def alive(self) -> bool:

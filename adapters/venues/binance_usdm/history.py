@@ -12,6 +12,7 @@ from adapters.venues.binance_usdm.limits import Cost
 from adapters.venues.binance_usdm.wire import Wire
 from core.errors import NotFound, Rejected
 from core.messages import Fill, FundingPaid, Key, OrderUpdated
+from core.records import Transferred, WalletAdjusted
 
 __all__ = ["History", "OrderIds"]
 
@@ -23,6 +24,9 @@ _ONE_BY_ONE = 5
 _TRADES = Cost(weight=5)
 _ORDERS = Cost(weight=5)
 _INCOME = Cost(weight=30)
+_PAGES_MAX = 1000
+_HOUR_NS = 3_600_000_000_000
+_RARE = ("TRANSFER", "INSURANCE_CLEAR")
 _NS_MS = 1_000_000
 
 
@@ -78,26 +82,40 @@ class History:
 
     def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]:
         """Return funding settlements since `since_ns`, oldest first (three months are kept)."""
+        rows = self._income(since_ns, ("symbol", key.symbol), ("incomeType", "FUNDING_FEE"))
+        return parse_account.funding(rows, self._wire.venue)
+
+    def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
+        """Return transfers and adjustments since `since_ns`, oldest first.
+
+        Of a span of an hour all kinds; of a longer one, which may hold a hundred thousand fees and
+        PnLs, transfers and insurance only.
+        """
+        if self._wire.now_ns() - since_ns <= _HOUR_NS:
+            rows = self._income(since_ns)
+        else:
+            rows = [row for kind in _RARE for row in self._income(since_ns, ("incomeType", kind))]
+        return parse_account.bookings(rows, self._wire.venue)
+
+    def _income(self, since_ns: int, *filters: tuple[str, str]) -> list[parse_account.Income]:
         start_ns = max(since_ns, self._wire.now_ns() - _KEPT_NS)
-        found: list[FundingPaid] = []
-        for page in range(1, 1000):
+        found: dict[tuple[str, str, str], parse_account.Income] = {}
+        for page in range(1, _PAGES_MAX):
             rows = self._wire.read(
                 "/fapi/v1/income",
                 [
-                    ("symbol", key.symbol),
-                    ("incomeType", "FUNDING_FEE"),
+                    *filters,
                     ("startTime", str(start_ns // _NS_MS)),
                     ("page", str(page)),
                     ("limit", str(_PAGE)),
                 ],
                 _INCOME,
-                lambda raw: parse_account.funding(raw, self._wire.venue),
+                parse_account.income,
             )
-            found += rows
+            found |= {(row.incomeType, row.asset, str(row.tranId)): row for row in rows}
             if len(rows) < _PAGE:
                 break
-        unique = {paid.funding_id: paid for paid in found if paid.time_ns >= since_ns}
-        return tuple(sorted(unique.values(), key=lambda paid: paid.time_ns))
+        return [row for row in found.values() if int(row.time) * _NS_MS >= since_ns]
 
     def _page(self, key: Key, *extra: tuple[str, str]) -> list[parse.Traded]:
         return self._wire.read(

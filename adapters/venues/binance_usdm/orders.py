@@ -55,26 +55,23 @@ class Orders:
         The conditional ones are read first: one that fires between the two reads is then seen
         twice and merged, instead of not at all.
         """
-        asked, cost = (_of(key), _ONE) if key else ([], _OF_ALL)
-        conditionals = self._wire.read(
-            "/fapi/v1/openAlgoOrders",
-            asked,
-            cost,
-            lambda raw: parse.conditionals(raw, self._wire.venue),
-        )
+        conditionals = self._conditionals(key)
         plain = self._wire.read(
             "/fapi/v1/openOrders",
-            asked,
-            cost,
+            *_asked(key),
             lambda raw: parse.orders(raw, self._wire.venue),
         )
         self._ids.learn(plain)
-        found = {(one.order.key, one.order.client_order_id): one.order for one in conditionals}
+        found = {(one.key, one.client_order_id): one for one in conditionals}
         for child in plain:
             name = (child.key, child.client_order_id)
             parent = found.get(name)
             found[name] = parse.merge(parent, child) if parent else child
         return tuple(found.values())
+
+    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+        """Return the conditional orders of a symbol that wait for their trigger."""
+        return self._conditionals(key)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
         """Ask for one order. A fired conditional order is told together with what it became.
@@ -243,6 +240,14 @@ class Orders:
             urgent=True,
         )
 
+    def _conditionals(self, key: Key | None) -> tuple[OrderUpdated, ...]:
+        found = self._wire.read(
+            "/fapi/v1/openAlgoOrders",
+            *_asked(key),
+            lambda raw: parse.conditionals(raw, self._wire.venue),
+        )
+        return tuple(one.order for one in found)
+
     def _plain(self, key: Key, name: tuple[str, str], read: Read) -> OrderUpdated:
         return self._wire.read(_ORDER, [*_of(key), name], _ONE, read, urgent=True)
 
@@ -342,6 +347,11 @@ def _same(update: OrderUpdated, client_order_id: str) -> OrderUpdated:
 
 def _of(key: Key) -> build.Params:
     return [("symbol", key.symbol)]
+
+
+def _asked(key: Key | None) -> tuple[build.Params, Cost]:
+    """Return what to ask for open orders of a symbol, or of all, and what that costs."""
+    return (_of(key), _ONE) if key else ([], _OF_ALL)
 
 
 def _for_order(error: VenueError, request_id: str) -> VenueError:

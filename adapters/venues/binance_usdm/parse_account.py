@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -16,12 +17,16 @@ from adapters.venues.binance_usdm.decode import (
 from core.errors import FrameError
 from core.messages import BalanceUpdated, FundingPaid, Key, PositionReported
 from core.ports import AccountState, KeyRights, SymbolSettings
+from core.records import Transferred, WalletAdjusted
 
 __all__ = [
+    "Income",
     "account",
+    "bookings",
     "confirmation",
     "countdown_set",
     "funding",
+    "income",
     "key_rights",
     "leverage_set",
     "listen_key",
@@ -31,8 +36,21 @@ __all__ = [
 
 Number = int | str
 
+_TOLD_ELSEWHERE = ("REALIZED_PNL", "COMMISSION", "FUNDING_FEE")
+_TRANSFERS = (
+    "TRANSFER",
+    "INTERNAL_TRANSFER",
+    "CROSS_COLLATERAL_TRANSFER",
+    "STRATEGY_UMFUTURES_TRANSFER",
+    "COIN_SWAP_DEPOSIT",
+    "COIN_SWAP_WITHDRAW",
+    "AUTO_EXCHANGE",
+)
 
-class _Income(msgspec.Struct):
+
+class Income(msgspec.Struct):
+    """One row of income as the venue writes it."""
+
     incomeType: str
     income: Decimal
     asset: str
@@ -99,7 +117,7 @@ class _ListenKey(msgspec.Struct):
     listenKey: str
 
 
-_INCOME = msgspec.json.Decoder(list[_Income])
+_INCOME = msgspec.json.Decoder(list[Income])
 _POSITIONS = msgspec.json.Decoder(list[_Position])
 _ACCOUNT = msgspec.json.Decoder(_Account)
 _ACCOUNT_CONFIG = msgspec.json.Decoder(_AccountConfig)
@@ -111,10 +129,17 @@ _COUNTDOWN = msgspec.json.Decoder(_Countdown)
 _LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
 
 
-def funding(raw: bytes, venue: str) -> tuple[FundingPaid, ...]:
-    """Read the funding rows of income, oldest first; other types are left out."""
-    rows = [row for row in decode(_INCOME, raw, "income") if row.incomeType == "FUNDING_FEE"]
+def income(raw: bytes) -> list[Income]:
+    """Read rows of income as they stand."""
+    rows = decode(_INCOME, raw, "income")
     finite("income", (row.income for row in rows))
+    for row in rows:
+        nanoseconds(row.time, "income time")
+    return rows
+
+
+def funding(rows: Iterable[Income], venue: str) -> tuple[FundingPaid, ...]:
+    """Read the funding rows of income, oldest first; other types are left out."""
     paid = (
         FundingPaid(
             Key(venue, row.symbol),
@@ -124,8 +149,26 @@ def funding(raw: bytes, venue: str) -> tuple[FundingPaid, ...]:
             nanoseconds(row.time, "income time"),
         )
         for row in rows
+        if row.incomeType == "FUNDING_FEE"
     )
     return tuple(sorted(paid, key=lambda one: one.time_ns))
+
+
+def bookings(rows: Iterable[Income], venue: str) -> tuple[Transferred | WalletAdjusted, ...]:
+    """Read the rows that neither a fill nor a funding settlement tells of, oldest first.
+
+    The venue's ids are unique per type only, and a booking may touch two assets.
+    """
+    found: list[Transferred | WalletAdjusted] = []
+    for row in rows:
+        at_ns = nanoseconds(row.time, "income time")
+        name = f"{row.incomeType}:{row.asset}:{row.tranId}"
+        if row.incomeType in _TRANSFERS:
+            found.append(Transferred(venue, row.asset, row.income, name, at_ns))
+        elif row.incomeType not in _TOLD_ELSEWHERE:
+            kind = row.incomeType.lower()
+            found.append(WalletAdjusted(venue, row.asset, row.income, kind, name, at_ns))
+    return tuple(sorted(found, key=lambda one: one.time_ns))
 
 
 def positions(raw: bytes, venue: str) -> tuple[PositionReported, ...]:

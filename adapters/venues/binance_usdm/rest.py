@@ -38,6 +38,7 @@ from core.ports import (
     SymbolSettings,
     Venue,
 )
+from core.records import Transferred, WalletAdjusted
 from core.risk.gate import Approved, Rehearsal
 from core.secrets import Secret
 
@@ -257,6 +258,9 @@ class BinanceVenue(Venue):
     def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]:
         return self._history.funding(key, since_ns)
 
+    def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
+        return self._history.bookings(since_ns)
+
     def commission(self, key: Key) -> Commission:
         return self._wire.read(
             "/fapi/v1/commissionRate",
@@ -334,6 +338,9 @@ class BinanceVenue(Venue):
 
     def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         return self._orders.open_orders(key)
+
+    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+        return self._orders.open_stops(key)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
         return self._orders.order(key, client_order_id, conditional=conditional)

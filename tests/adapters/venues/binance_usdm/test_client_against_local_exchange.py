@@ -32,6 +32,7 @@ from core.messages import (
     Trade,
     TriggerBy,
 )
+from core.records import Transferred
 from core.risk.gate import Rehearsal
 from tests.adapters.venues.binance_usdm.local_exchange import (
     BTC,
@@ -72,6 +73,9 @@ def test_the_account_is_readable_in_every_way_the_port_has(host: Host) -> None:
     assert venue.symbol_settings(BTC).isolated
     assert venue.key_rights().withdraw is False
     assert venue.funding(BTC, 0) == ()
+    (deposit,) = venue.bookings(0)
+    assert isinstance(deposit, Transferred)
+    assert deposit.amount == account.margin_balance
     assert {usage.name for usage in venue.usage()} >= {"weight_1m", "orders_10s", "orders_1m"}
 
 

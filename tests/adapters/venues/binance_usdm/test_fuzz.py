@@ -35,7 +35,14 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
     "conditionals": (lambda raw: parse_orders.conditionals(raw, "b"), [samples.ALGO]),
     "cancelled": (lambda raw: parse_orders.cancelled_conditional(raw, "b"), samples.ALGO),
     "trades": (lambda raw: parse_orders.trades(raw, "b"), [samples.TRADE]),
-    "funding": (lambda raw: parse_account.funding(raw, "b"), [samples.INCOME]),
+    "funding": (
+        lambda raw: parse_account.funding(parse_account.income(raw), "b"),
+        [samples.INCOME],
+    ),
+    "bookings": (
+        lambda raw: parse_account.bookings(parse_account.income(raw), "b"),
+        [samples.INCOME | {"incomeType": "TRANSFER"}],
+    ),
     "positions": (lambda raw: parse_account.positions(raw, "b"), [samples.POSITION]),
     "account": (
         lambda raw: parse_account.account(raw, samples.raw(samples.ACCOUNT_CONFIG), "b", 0),

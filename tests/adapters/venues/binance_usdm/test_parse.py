@@ -12,6 +12,7 @@ import pytest
 from adapters.venues.binance_usdm import parse_account, parse_market, parse_orders
 from core.errors import FrameError
 from core.messages import Key, OrderStatus, OrderType, PositionSide, Side
+from core.records import Transferred, WalletAdjusted
 from tests.adapters.venues.binance_usdm import samples
 from tests.adapters.venues.binance_usdm.samples import changed, raw
 
@@ -281,9 +282,35 @@ def test_executions_come_oldest_first_and_a_positive_commission_is_a_cost() -> N
 
 def test_funding_rows_are_picked_from_income() -> None:
     rows = [changed(samples.INCOME, incomeType="COMMISSION"), samples.INCOME]
-    (paid,) = parse_account.funding(raw(rows), "binance")
+    (paid,) = parse_account.funding(parse_account.income(raw(rows)), "binance")
     assert (paid.key, paid.amount, paid.asset) == (BTC, D("-0.63105"), "USDT")
     assert (paid.funding_id, paid.time_ns) == ("9689322392", 1789977600000 * 10**6)
+
+
+def test_bookings_are_what_no_fill_and_no_funding_settlement_tells_of() -> None:
+    kinds = (
+        "REALIZED_PNL",
+        "TRANSFER",
+        "INSURANCE_CLEAR",
+        "COMMISSION",
+        "FUNDING_FEE",
+        "API_REBATE",
+    )
+    rows = [
+        changed(samples.INCOME, incomeType=kind, symbol="", time=1789977600000 - number)
+        for number, kind in enumerate(kinds)
+    ]
+    amount, at_ns = D("-0.63105"), 1789977600000 * 10**6
+    assert parse_account.bookings(parse_account.income(raw(rows)), "binance") == (
+        _adjusted("API_REBATE", at_ns - 5 * 10**6),
+        _adjusted("INSURANCE_CLEAR", at_ns - 2 * 10**6),
+        Transferred("binance", "USDT", amount, "TRANSFER:USDT:9689322392", at_ns - 10**6),
+    )
+
+
+def _adjusted(kind: str, at_ns: int) -> WalletAdjusted:
+    name = f"{kind}:USDT:9689322392"
+    return WalletAdjusted("binance", "USDT", D("-0.63105"), kind.lower(), name, at_ns)
 
 
 def test_a_short_position_is_negative() -> None:

@@ -16,6 +16,7 @@ from core.errors import (
     AuthRejected,
     Rejected,
 )
+from core.messages import OrderType
 from tests.adapters.scripted_server import Reply, Request
 from tests.adapters.venues.binance_usdm import samples
 from tests.adapters.venues.binance_usdm.desk import (
@@ -112,6 +113,36 @@ def test_funding_is_paged_and_each_settlement_comes_once(desk: Desk) -> None:
     desk.by("GET", "/fapi/v1/income", respond)
     paid = desk.venue.funding(BTC, 0)
     assert [one.funding_id for one in paid] == [str(number) for number in range(1500)]
+
+
+@pytest.mark.parametrize(
+    ("span_s", "asked"), [(3_600, [None]), (3_601, ["TRANSFER", "INSURANCE_CLEAR"])]
+)
+def test_bookings_of_a_long_span_are_asked_for_by_kind_and_each_comes_once(
+    desk: Desk, span_s: int, asked: list[str | None]
+) -> None:
+    now_ms = NOW_NS // 10**6
+    rows = [
+        changed(samples.INCOME, incomeType="TRANSFER", tranId=number, time=now_ms - number)
+        for number in range(3)
+    ]
+
+    def respond(request: Request) -> Reply:
+        return ok(rows if fields(request).get("incomeType") != "INSURANCE_CLEAR" else [])
+
+    desk.by("GET", "/fapi/v1/income", respond)
+    found = desk.venue.bookings(NOW_NS - span_s * 10**9)
+    assert [fields(request).get("incomeType") for request in desk.requests] == asked
+    assert len(found) == 3 and list(found) == sorted(found, key=lambda one: one.time_ns)
+    assert desk.venue.bookings(NOW_NS - 10**6) == found[1:]
+
+
+def test_the_stops_that_wait_are_asked_for_alone_and_cheaply(desk: Desk) -> None:
+    desk.on("GET", "/fapi/v1/openAlgoOrders", ok([samples.ALGO]))
+    used = {usage.name: usage.used for usage in desk.venue.usage()}
+    (stop,) = desk.venue.open_stops(BTC)
+    assert stop.type is OrderType.STOP_MARKET
+    assert desk.venue.usage()[0].used == used["weight_1m"] + 1
 
 
 def test_the_venues_limits_are_taken_over_with_the_instruments(desk: Desk) -> None:
