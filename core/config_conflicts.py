@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from core.config_risk import risk_conflicts
 from core.errors import ConfigError
-from core.money import text
 
 if TYPE_CHECKING:
-    from core.config import BinanceVenue, Bot, Config
+    from core.config import BinanceVenue, Config
 
 __all__ = ["conflicts"]
-
-_BPS = Decimal(10_000)
 
 
 def conflicts(config: Config) -> list[ConfigError]:
@@ -25,7 +21,7 @@ def conflicts(config: Config) -> list[ConfigError]:
         *_paper(config),
         *_timing("venues.binance", config.venues.binance, config),
         *_bots(config),
-        *_caps(config),
+        *risk_conflicts(config),
         *_pauses(config),
         *_restarts(config),
     ]
@@ -114,84 +110,6 @@ def _bots(config: Config) -> Iterator[ConfigError]:
                     f"{path}.symbols[{index}]",
                     "leave each symbol to one bot",
                 )
-        yield from _bot(path, bot, config)
-
-
-def _bot(path: str, bot: Bot, config: Config) -> Iterator[ConfigError]:
-    risk = config.risk
-    if bot.leverage > risk.max_leverage:
-        yield ConfigError(
-            f"leverage {bot.leverage} is over risk.max_leverage {risk.max_leverage}",
-            f"{path}.leverage",
-            f"write at most {risk.max_leverage}",
-        )
-    if bot.stop_loss_bps * bot.leverage >= _BPS:
-        yield ConfigError(
-            f"at leverage {bot.leverage} a position is liquidated before this stop",
-            f"{path}.stop_loss_bps",
-            f"write less than {text(_BPS // bot.leverage)}",
-        )
-    depth = bot.levels * bot.spacing_bps / _BPS
-    if depth >= 1:
-        yield ConfigError(
-            f"{bot.levels} levels of {text(bot.spacing_bps)} bps reach a price of 0",
-            f"{path}.spacing_bps",
-            f"write less than {text(_BPS // bot.levels)}",
-        )
-        return
-    if bot.levels > risk.max_open_orders_per_side:
-        yield ConfigError(
-            f"{bot.levels} levels are over risk.max_open_orders_per_side "
-            f"{risk.max_open_orders_per_side}",
-            f"{path}.levels",
-            f"write at most {risk.max_open_orders_per_side}",
-        )
-    order = worst_order(bot)
-    if order > risk.max_order_notional:
-        yield ConfigError(
-            f"an order counts for up to {_money(order)}, over risk.max_order_notional "
-            f"{text(risk.max_order_notional)}",
-            f"{path}.order_notional",
-            "make the order smaller or the cap larger",
-        )
-    ladder = bot.levels * order
-    if ladder > risk.max_symbol_notional:
-        yield ConfigError(
-            f"a full ladder counts for up to {_money(ladder)}, over risk.max_symbol_notional "
-            f"{text(risk.max_symbol_notional)}",
-            f"{path}.levels",
-            "use fewer levels, smaller orders or a larger cap",
-        )
-
-
-def worst_order(bot: Bot) -> Decimal:
-    """Return what the farthest order of a ladder may count for, in quote money.
-
-    Risk values an order at the worse of its price and the mark, and the farthest rung is the whole
-    ladder away from the mark.
-    """
-    return bot.order_notional / (1 - bot.levels * bot.spacing_bps / _BPS)
-
-
-def _caps(config: Config) -> Iterator[ConfigError]:
-    risk = config.risk
-    order = ("max_order_notional", "max_symbol_notional", "max_side_notional", "max_gross_notional")
-    for small, large in pairwise(order):
-        if getattr(risk, small) > getattr(risk, large):
-            yield ConfigError(
-                f"{text(getattr(risk, large))} is under risk.{small} {text(getattr(risk, small))}",
-                f"risk.{large}",
-                f"write at least {text(getattr(risk, small))}",
-            )
-    usable = [bot for bot in config.bots if bot.levels * bot.spacing_bps < _BPS]
-    side = sum((len(bot.symbols) * bot.levels * worst_order(bot) for bot in usable), Decimal(0))
-    for name, needed in (("max_side_notional", side), ("max_gross_notional", 2 * side)):
-        if needed > getattr(risk, name):
-            yield ConfigError(
-                f"the full ladders of all bots count for up to {_money(needed)}",
-                f"risk.{name}",
-                f"raise it from {text(getattr(risk, name))}, or make the ladders smaller",
-            )
 
 
 def _pauses(config: Config) -> Iterator[ConfigError]:
@@ -225,7 +143,3 @@ def _restarts(config: Config) -> Iterator[ConfigError]:
             "supervision.max_restarts",
             "write fewer, a longer window_s or a shorter backoff_max_ms",
         )
-
-
-def _money(value: Decimal) -> str:
-    return text(round(value, 2))

@@ -15,6 +15,7 @@ from core.config import (
     Execution,
     Guards,
     HedgeGridBot,
+    Losses,
     Market,
     Paper,
     Portfolio,
@@ -169,10 +170,29 @@ def test_leverage_above_the_cap_is_refused():
     assert list(problems(bots=(bot(leverage=4),))) == ["bots[0].leverage"]
 
 
-def test_a_stop_that_liquidation_would_forestall_is_refused():
-    assert list(problems(bots=(bot(leverage=3, stop_loss_bps=D(3_334)),))) == [
+@pytest.mark.parametrize("stop_loss_bps", [3_334, 3_233])
+def test_a_stop_that_liquidation_would_forestall_is_refused(stop_loss_bps: int):
+    assert config(bots=(bot(leverage=3, stop_loss_bps=D(3_232)),))
+    assert list(problems(bots=(bot(leverage=3, stop_loss_bps=D(stop_loss_bps)),))) == [
         "bots[0].stop_loss_bps"
     ]
+
+
+def test_a_leverage_that_no_fill_could_keep_far_enough_from_liquidation_is_refused():
+    risk = Risk(max_leverage=125)
+    near, nearer, dead = (
+        problems(risk=risk, bots=(bot(leverage=leverage, stop_loss_bps=D(19)),))
+        for leverage in (7, 10, 125)
+    )
+
+    assert near == {
+        "bots[0].leverage": "at leverage 7 liquidation is 1328 bps from an entry, nearer than "
+        "risk.guards.liquidation_warning_bps 1500 (bots[0].leverage): write at most 6, or lower "
+        "risk.guards.liquidation_warning_bps"
+    }
+    assert list(nearer) == ["bots[0].leverage"]
+    assert "bots[0].stop_loss_bps" in dead
+    assert config(risk=risk, bots=(bot(leverage=6),))
 
 
 def test_a_grid_needs_hedge_mode():
@@ -215,13 +235,92 @@ def test_the_ladders_of_all_bots_together_keep_to_the_caps_of_sides_and_gross():
 
     found = problems(bots=many)
 
-    assert list(found) == ["risk.max_side_notional", "risk.max_gross_notional"]
+    assert list(found) == [
+        "risk.max_side_notional",
+        "risk.max_net_notional",
+        "risk.max_gross_notional",
+    ]
 
 
 def test_caps_that_contradict_each_other_are_refused():
     found = problems(risk=Risk(max_side_notional=D(1_000)))
 
     assert "risk.max_side_notional" in found
+
+
+CAPS = SymbolCaps(symbol="BTCUSDT")
+
+
+@pytest.mark.parametrize(
+    ("caps", "where", "says"),
+    [
+        ([CAPS, CAPS], "risk.symbols[1].symbol", "has caps in risk.symbols[0] too"),
+        ([SymbolCaps(symbol="ETHUSDT")], "risk.symbols[0].symbol", 'no bot trades "ETHUSDT"'),
+        ([attrs.evolve(CAPS, max_leverage=1)], "risk.symbols[0].max_leverage", "leverage 2"),
+        ([attrs.evolve(CAPS, max_notional=D(803))], "risk.symbols[0].max_notional", "803.21"),
+    ],
+)
+def test_caps_of_a_symbol_fit_its_bot_and_stand_once(caps: list[SymbolCaps], where: str, says: str):
+    found = problems(risk=Risk(symbols=tuple(caps)))
+
+    assert list(found) == [where]
+    assert says in found[where]
+    fitting = attrs.evolve(CAPS, max_leverage=2, max_notional=D(804), max_order_quantity=D(1))
+    assert config(risk=Risk(symbols=(fitting,))).risk.symbols == (fitting,)
+
+
+ALL = SymbolGroup(name="all", symbols=("BTCUSDT", "ETHUSDT"), max_notional=D(1_607))
+
+
+@pytest.mark.parametrize(
+    ("groups", "where", "says"),
+    [
+        ([ALL, ALL], "risk.groups[1].name", '"all" is the name of risk.groups[0] too'),
+        (
+            [attrs.evolve(ALL, symbols=("BTCUSDT", "SOLUSDT"))],
+            "risk.groups[0].symbols[1]",
+            'no bot trades "SOLUSDT"',
+        ),
+        ([attrs.evolve(ALL, max_notional=D(1_606))], "risk.groups[0].max_notional", "1606.43"),
+    ],
+)
+def test_a_group_is_of_symbols_that_are_traded_and_holds_their_ladders(
+    groups: list[SymbolGroup], where: str, says: str
+):
+    bots = (bot(symbols=("BTCUSDT", "ETHUSDT")),)
+    found = problems(bots=bots, risk=Risk(groups=tuple(groups)))
+
+    assert list(found) == [where]
+    assert says in found[where]
+    assert config(bots=bots, risk=Risk(groups=(ALL,))).risk.groups == (ALL,)
+
+
+def test_a_canary_whose_cap_no_order_of_a_bot_keeps_is_refused_and_told_how_to_mend():
+    found = problems(risk=Risk(canary=Canary(enabled=True)))
+
+    assert list(found) == ["bots[0].order_notional"]
+    assert "write at most 49 while risk.canary.enabled is true" in found["bots[0].order_notional"]
+    on = Risk(canary=Canary(enabled=True))
+    assert config(bots=(bot(order_notional=D(49)),), risk=on).risk.canary.enabled
+
+
+def test_losses_and_guards_that_contradict_each_other_are_refused():
+    found = problems(
+        risk=Risk(
+            losses=Losses(max_daily_loss_percent=D(10.5)),
+            guards=Guards(
+                liquidation_reduce_bps=D(900),
+                liquidation_warning_bps=D(900),
+                slow_mailbox_ms=30_000,
+            ),
+        )
+    )
+
+    assert list(found) == [
+        "risk.losses.max_daily_loss_percent",
+        "risk.guards.liquidation_reduce_bps",
+        "risk.guards.slow_mailbox_ms",
+    ]
 
 
 def test_a_healthy_slow_call_must_not_count_as_a_hung_actor():
