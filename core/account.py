@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from attrs import frozen
 
@@ -24,14 +24,31 @@ __all__ = [
 ]
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False)
 class Unknown:
-    """A figure that nobody can know now, and why. It has no value and no truth."""
+    """A figure that nobody can know now, and why. It has no value and no truth.
+
+    Nothing can be compared with it or calculated from it by accident; ask `isinstance`.
+    Errors: `TypeError` for every comparison, sum, product and truth.
+    """
 
     why: str
 
     def __bool__(self) -> bool:
         raise TypeError(f"an unknown figure is neither true nor false: {self.why}")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError(f"an unknown figure equals nothing: {self.why}")
+
+    def __lt__(self, other: object) -> bool:
+        raise TypeError(f"an unknown figure is neither more nor less: {self.why}")
+
+    __gt__ = __le__ = __ge__ = __lt__
+
+    def __add__(self, other: object) -> NoReturn:
+        raise TypeError(f"nothing can be calculated from an unknown figure: {self.why}")
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
 
 
 Figure: TypeAlias = Decimal | Unknown
