@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from actors import names
 from actors.messages import (
     CancelWanted,
+    Decided,
     PositionWatched,
     Propose,
     RefusedByRisk,
+    ScaleWanted,
+    SizeScaled,
     Watch,
     WatchPosition,
 )
@@ -18,6 +23,7 @@ from core.messages import (
     OrderRefused,
     OrderType,
     PlaceOrder,
+    Purpose,
     Quote,
     TimeInForce,
 )
@@ -32,14 +38,19 @@ from core.strategies.intents import (
     Listed,
     Place,
     Refused,
+    Scaled,
     View,
 )
+
+_DECIDED_EVERY_NS = 1_000_000_000
+_FULL = Decimal(1)
 
 
 class StrategyActor(Actor):
     """Own one bot's state on one symbol.
 
-    State: `GridState`, rebuilt at every start from the position's view; nothing of it is durable.
+    State: `GridState`, rebuilt at every start from the position's view and the size that risk
+    allows; nothing of it is durable.
     Fails: any error is a crash; orders and positions are not touched by it.
     Rules: `core.strategies`.
     """
@@ -51,12 +62,14 @@ class StrategyActor(Actor):
         self.settings = settings
         self.log = log
         self.state: GridState | None = None
+        self.scale: Decimal | None = None
         self.problem = ""
+        self.decided_ns = -_DECIDED_EVERY_NS
 
     def starting(self) -> None:
         self.position = names.position(self.key)
         # Ready at once: a symbol that has to wait for its venue holds up no other.
-        self.tell(self.position, WatchPosition(self.name, self.bot))
+        self.tell(names.RISK, ScaleWanted(self.key, self.name))
         self.ready()
 
     def handle(self, message: object) -> None:
@@ -72,11 +85,21 @@ class StrategyActor(Actor):
                     message.client_order_id, error.message, self.now_ns(), error.retry_after_ns
                 )
                 self._decide(refused)
-            case PositionWatched():
-                self._begin(message)
+            case SizeScaled():
+                self._scaled(message.scale)
+            case PositionWatched() if self.scale is not None:
+                self._begin(message, self.scale)
 
-    def _begin(self, watched: PositionWatched) -> None:
-        self.state = hedge_grid.start(self.settings, self.host, self.bot, watched.next_sequence)
+    def _scaled(self, scale: Decimal) -> None:
+        if self.scale is None:  # the size is known: now the position may be
+            self.tell(self.position, WatchPosition(self.name, self.bot))
+        self.scale = scale
+        self._decide(Scaled(scale))
+
+    def _begin(self, watched: PositionWatched, scale: Decimal) -> None:
+        self.state = hedge_grid.start(
+            self.settings, self.host, self.bot, watched.next_sequence, scale
+        )
         self._decide(Listed(watched.instrument))
         self.tell(names.market(self.key), Watch(self.name, frozenset(("prices",))))
 
@@ -86,7 +109,11 @@ class StrategyActor(Actor):
         self.state, intents = hedge_grid.decide(self.state, event)
         for intent in intents:
             self._tell(self.state, intent)
-        if self.state.problem != self.problem:
+        now_ns = self.monotonic_ns()
+        if now_ns - self.decided_ns >= _DECIDED_EVERY_NS:
+            self.decided_ns = now_ns
+            self.tell(names.RISK, Decided(self.key))
+        if bool(self.state.problem) != bool(self.problem):
             self.problem = self.state.problem
             text = f"cannot build its ladder: {self.problem}" if self.problem else "ladder fits"
             level = "warning" if self.problem else "info"
@@ -95,7 +122,7 @@ class StrategyActor(Actor):
     def _tell(self, state: GridState, intent: Intent) -> None:
         match intent:
             case Place():
-                self.tell(names.RISK, Propose(self._order(intent), self.name))
+                self.tell(names.RISK, Propose(self._order(state, intent), self.name))
             case Amend():
                 command = self._amendment(state, intent)
                 if command is not None:
@@ -103,7 +130,7 @@ class StrategyActor(Actor):
             case Cancel():
                 self.tell(self.position, CancelWanted(intent.client_order_id))
 
-    def _order(self, intent: Place) -> PlaceOrder:
+    def _order(self, state: GridState, intent: Place) -> PlaceOrder:
         return PlaceOrder(
             self.key,
             intent.client_order_id,
@@ -115,6 +142,7 @@ class StrategyActor(Actor):
             time_in_force=TimeInForce.POST_ONLY if intent.post_only else TimeInForce.GTC,
             purpose=intent.purpose,
             bot=self.bot,
+            size_scale=state.scale if intent.purpose is Purpose.ENTRY else _FULL,
         )
 
     def _amendment(self, state: GridState, intent: Amend) -> AmendOrder | None:

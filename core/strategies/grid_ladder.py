@@ -38,11 +38,16 @@ def entries(
     side: PositionSide,
     direction: Side,
     anchor: Decimal,
+    scale: Decimal = Decimal(1),
 ) -> list[Slot]:
     """Build one ladder, nearest step first, each step at least one tick beyond the one before.
 
-    Errors: `InvalidOrder` when a step cannot be sized.
+    `scale` (0 to 1) is the part of full size that a step has; at 0 there are none. Errors:
+    `InvalidOrder` when a step cannot be sized.
     """
+    if not scale:
+        return []
+    budget = settings.order_notional * scale
     slots: list[Slot] = []
     for step in range(1, settings.levels + 1):
         shift = settings.spacing_bps * step / _BPS
@@ -50,7 +55,7 @@ def entries(
         if slots:
             beyond = slots[-1].price - instrument.tick_size * direction.sign
             price = min(price, beyond) if direction is Side.BUY else max(price, beyond)
-        quantity = quantity_for_risk(instrument, settings.order_notional, price)
+        quantity = quantity_for_risk(instrument, budget, price)
         slots.append(Slot(direction, side, Purpose.ENTRY, price, quantity))
     return slots
 

@@ -18,7 +18,7 @@ from core.errors import InvalidOrder
 from core.ids import make
 from core.instruments import Instrument
 from core.messages import PositionSide, Purpose, Quote, Side
-from core.money import ZERO, bps
+from core.money import ZERO, bps, text
 from core.orders import Order
 from core.strategies.grid_ladder import (
     LADDERS,
@@ -29,12 +29,23 @@ from core.strategies.grid_ladder import (
     occupied,
     room,
 )
-from core.strategies.intents import Amend, Cancel, Event, Intent, Listed, Place, Refused, View
+from core.strategies.intents import (
+    Amend,
+    Cancel,
+    Event,
+    Intent,
+    Listed,
+    Place,
+    Refused,
+    Scaled,
+    View,
+)
 from core.strategies.order_diff import Asked, Slot, diff
 
 __all__ = ["GridSettings", "GridState", "decide", "start"]
 
 _BPS = Decimal(10_000)
+_FULL = Decimal(1)
 _EVER = (ZERO, Decimal("Infinity"))
 
 
@@ -49,7 +60,8 @@ class GridState:
     `resting` the groups (side and purpose) of which a slot was refused, and until when they rest
     (ns). `quiet` is set when the
     last look left nothing to do: while the view stays and bid + ask is within it, nothing is.
-    `problem` says why a ladder cannot be built.
+    `problem` says why a ladder cannot be built. `scale` is the part of full size, 0 to 1, that
+    entries have.
     """
 
     settings: GridSettings
@@ -66,11 +78,14 @@ class GridState:
     resting: dict[Group, int] = field(factory=dict)
     quiet: tuple[Decimal, Decimal] | None = None
     problem: str = ""
+    scale: Decimal = _FULL
 
 
-def start(settings: GridSettings, host: str, bot: str, next_sequence: int) -> GridState:
+def start(
+    settings: GridSettings, host: str, bot: str, next_sequence: int, scale: Decimal = _FULL
+) -> GridState:
     """Make the state before the first event."""
-    return GridState(settings, host, bot, next_sequence)
+    return GridState(settings, host, bot, next_sequence, scale=scale)
 
 
 def decide(state: GridState, event: Event) -> tuple[GridState, tuple[Intent, ...]]:
@@ -87,6 +102,8 @@ def decide(state: GridState, event: Event) -> tuple[GridState, tuple[Intent, ...
             state = _seen(state, event)
         case Refused():
             state = _refused(state, event)
+        case Scaled():
+            state = evolve(state, scale=event.scale)
         case Listed():
             state = evolve(state, instrument=event.instrument)
     if state.instrument is None or state.view is None or state.quote is None:
@@ -184,11 +201,11 @@ def _look(
         intents += asked
         waiting |= waits or (leave is not None and leave.joined)
         try:
-            rungs = entries(settings, instrument, side, direction, state.anchors[side])
+            rungs = entries(settings, instrument, side, direction, state.anchors[side], state.scale)
         except InvalidOrder as unfit:
-            state = evolve(state, problem=str(unfit))
+            rungs = []
+            state = evolve(state, problem=_problem(unfit, state.scale))
             waiting = True
-            continue
         state, asked, waits = _group(
             state,
             view,
@@ -234,6 +251,10 @@ def _at_one_of(prices: set[Decimal]) -> Callable[[Decimal, Decimal], bool]:
     return lambda price, remaining: price in prices
 
 
+def _problem(unfit: InvalidOrder, scale: Decimal) -> str:
+    return str(unfit) if scale == _FULL else f"{unfit} (with {text(scale * 100)} % of full size)"
+
+
 def _never(price: Decimal, remaining: Decimal) -> bool:
     return False
 
@@ -264,6 +285,7 @@ def _group(
         may_place=lambda slot: _may_place(state, quote, slot),
         room=room(whole, held, working + sum((slot.quantity for slot in sent), ZERO)),
         single=single,
+        sizes={} if single else {slot.price: slot.quantity for slot in whole},
     )
     return *_write_down(state, quote, todo.place, todo.amend, todo.cancel), todo.waiting
 

@@ -11,7 +11,7 @@ from core.messages import PositionSide, Purpose, Quote, Side
 from core.orders import Order
 from core.positions import Position
 
-__all__ = ["Amend", "Cancel", "Event", "Intent", "Place", "Refused", "View"]
+__all__ = ["Amend", "Cancel", "Event", "Intent", "Place", "Refused", "Scaled", "View"]
 
 
 @frozen(slots=True)
@@ -44,6 +44,13 @@ class Listed:
 
 
 @frozen(slots=True)
+class Scaled:
+    """From now on entries have this part of full size, 0 (none) to 1; open ones too."""
+
+    scale: Decimal
+
+
+@frozen(slots=True)
 class Refused:
     """An intent that risk or the venue refused; `rest_ns` is how long the venue wants a pause."""
 
@@ -53,7 +60,7 @@ class Refused:
     rest_ns: int = 0
 
 
-Event = Listed | Quote | View | Refused
+Event = Listed | Quote | View | Refused | Scaled
 
 
 @frozen(slots=True)

@@ -54,23 +54,37 @@ def diff(
     may_place: Callable[[Slot], bool],
     room: Decimal,
     single: bool,
+    sizes: Mapping[Decimal, Decimal] | None = None,
 ) -> Difference:
     """Compare one group of orders with the slots wanted for it, each price at most once.
 
     `keep(price, remaining)` tells whether an order may stay. What was asked for counts as done, so
     nothing is asked twice. New orders take up `room` (quantity): one is left out when more than
     half of it would not fit, and one that is moved grows only into what is left. `single`: the
-    group holds one order, so nothing new while one is there or on its way.
+    group holds one order, so nothing new while one is there or on its way. `sizes` are what may be
+    left of an order at each price, and no more orders than prices there are: one with more left is
+    cancelled (at once and whatever else holds), an unfilled one with less grows into the room.
     """
+    sizes = sizes or {}
+    free = len(sizes) - len(orders) if sizes else len(wanted)
     taken = {slot.price for slot in sent}
+    free -= len(taken)
     waiting = bool(taken)
     movable: list[Order] = []
+    large: list[Order] = []
+    small: list[tuple[Order, Decimal]] = []
     for order in orders:
         price, remaining, moving = _expected(order, amended.get(order.id))
         leaving = order.cancel_requested or order.id in cancelled
         first = not taken if single else price not in taken
-        if not leaving and first and keep(price, remaining):
+        size = sizes.get(price, remaining)
+        if not leaving and not moving and remaining > size:
+            large.append(order)
             taken.add(price)
+        elif not leaving and first and remaining <= size and keep(price, remaining):
+            taken.add(price)
+            if remaining < size and not moving and not order.filled:
+                small.append((order, size))
         elif leaving or moving:
             waiting = True
             taken.add(price)
@@ -89,15 +103,27 @@ def diff(
         room -= max(growth, ZERO)
     place = []
     for slot in placeable[len(movable) :]:
-        if room * 2 >= slot.quantity:
+        if free > 0 and room * 2 >= slot.quantity:
+            free -= 1
             place.append(slot)
             room -= slot.quantity
+    blocked = len(placeable) < len(missing)
+    for order, size in small:
+        command = order.command
+        slot = Slot(command.side, command.position_side, command.purpose, order.price, size)
+        if size - order.remaining > room:
+            continue
+        if may_place(slot):
+            amend.append((order, slot))
+            room -= size - order.remaining
+        else:
+            blocked = True
     return Difference(
         place=tuple(place),
         amend=tuple(amend),
         # An order whose new place is blocked for now stays where it is.
-        cancel=tuple(movable[len(missing) :]),
-        waiting=waiting or len(placeable) < len(missing),
+        cancel=(*large, *movable[len(missing) :]),
+        waiting=waiting or blocked,
     )
 
 

@@ -14,13 +14,14 @@ from core.money import ZERO
 from core.orders import Event, Order, State
 from core.strategies.grid_ladder import entries, occupied
 from core.strategies.hedge_grid import GridSettings, decide, start
-from core.strategies.intents import Amend, Cancel, Intent, Listed, Place, Refused, View
+from core.strategies.intents import Amend, Cancel, Intent, Listed, Place, Refused, Scaled, View
 from core.symbol_book import SymbolBook
 from tests.core.samples import BTC, D, instrument, limit, said
 
 LISTED = instrument(min_notional=D(5))
 LADDERS = {PositionSide.LONG: Side.BUY, PositionSide.SHORT: Side.SELL}
 STEP_NS = 300_000_000
+TOO_SMALL = D("0.01")  # of 200 USDT, under the venue's minimum of 5
 ANSWERS = st.sampled_from(["taken", "taken", "taken", "taken", "risk", "venue", "unknown"])
 
 
@@ -37,6 +38,7 @@ class Market(RuleBasedStateMachine):
             levels, D(spacing), D(200), D(12), D(20), maker_only, retry_after_ns=1_000_000_000
         )
         self.now_ns, self.bid, self.words, self.fills = 1, D(1000), 0, 0
+        self.scale = D(1)
         self.book = SymbolBook(BTC, "h")
         self.to_owner: list[Intent] = []
         self.to_grid: list[View | Refused] = []
@@ -50,7 +52,7 @@ class Market(RuleBasedStateMachine):
         ask = self.bid + D("0.1")
         return Quote(BTC, self.bid, D(1), ask, D(1), self.now_ns, self.now_ns, self.now_ns)
 
-    def hear(self, event: Quote | View | Refused | Listed) -> None:
+    def hear(self, event: Quote | View | Refused | Listed | Scaled) -> None:
         if isinstance(event, View):
             known = {o.id for o in event.orders} | set(event.ended)
             self.asked = {i: p for i, p in self.asked.items() if i not in known}
@@ -70,7 +72,8 @@ class Market(RuleBasedStateMachine):
                 self.refuse(intent.client_order_id)
             else:
                 self.to_owner.append(intent)
-        assert self.state.problem == ""
+        if self.state.quote and self.state.view:
+            assert bool(self.state.problem) is (self.scale == TOO_SMALL)
 
     def check(self, intent: Intent) -> None:
         orders = {o.id: o for o in self.seen.orders}
@@ -154,6 +157,11 @@ class Market(RuleBasedStateMachine):
                 self.say(order.id, OrderStatus.CANCELLED)
         self.view()
 
+    @rule(scale=st.sampled_from(["0", str(TOO_SMALL), "0.3", "0.5", "1"]))
+    def the_operator_scales(self, scale: str) -> None:
+        self.scale = D(scale)
+        self.hear(Scaled(self.scale))
+
     @rule()
     def the_grid_restarts(self) -> None:
         while self.to_owner:
@@ -184,7 +192,8 @@ class Market(RuleBasedStateMachine):
 
     def check_ladder(self, side: PositionSide, direction: Side) -> None:
         held = self.book.positions.of(side).quantity
-        rungs = entries(self.settings, LISTED, side, direction, self.state.anchors[side])
+        anchor, scale = self.state.anchors[side], self.scale if self.scale != TOO_SMALL else ZERO
+        rungs = entries(self.settings, LISTED, side, direction, anchor, scale)
         there = [o.price for o in self.live(side, Purpose.ENTRY)]
         assert len(there) == len(set(there)) <= self.settings.levels
         working = sum((o.remaining for o in self.live(side, Purpose.ENTRY)), ZERO)
@@ -196,6 +205,11 @@ class Market(RuleBasedStateMachine):
                 blocked += 1
             else:
                 assert rung.price in there or room * 2 < rung.quantity
+        sizes = {rung.price: rung.quantity for rung in rungs}
+        for order in self.live(side, Purpose.ENTRY):
+            growth = sizes.get(order.price, order.remaining) - order.remaining
+            assert growth >= 0, "an entry larger than its step"
+            assert not growth or order.filled or growth > room, "an entry smaller than its step"
         # What has no place in the ladder waits for one that the market stands on.
         assert len(set(there) - {rung.price for rung in rungs}) <= blocked
 
@@ -249,7 +263,7 @@ class Market(RuleBasedStateMachine):
         self.used: set[str] = set()
         self.last = self.quote()
         self.seen = self.book.view(self.now_ns, reset=True)
-        self.state = start(self.settings, "h", "b", self.book.next_sequence("b"))
+        self.state = start(self.settings, "h", "b", self.book.next_sequence("b"), self.scale)
         self.hear(Listed(LISTED))
         self.hear(self.seen)
 

@@ -10,7 +10,7 @@ from core.messages import AmendOrder, OrderStatus, PositionSide, Purpose, Quote,
 from core.orders import Event, Order, State, advance, intend, update
 from core.positions import Position
 from core.strategies.hedge_grid import GridSettings, GridState, decide, start
-from core.strategies.intents import Amend, Cancel, Intent, Listed, Place, Refused, View
+from core.strategies.intents import Amend, Cancel, Intent, Listed, Place, Refused, Scaled, View
 from tests.core.samples import BTC, D, instrument, limit, said
 
 GRID = GridSettings(2, D(10), D(200), D(12), D(20), retry_after_ns=1_000)
@@ -319,3 +319,76 @@ def test_after_its_owner_restarted_a_slot_that_was_on_its_way_rests_before_it_is
     assert decide(state, quote("1000", at_ns=1_099))[1] == ()
     state, again = decide(state, quote("1000", at_ns=1_100))
     assert prices(again, Side.BUY) == prices(first, Side.BUY)
+
+
+# Scale
+
+
+def sizes(intents: tuple[Intent, ...]) -> list[Decimal]:
+    return [i.quantity for i in intents if isinstance(i, Place | Amend)]
+
+
+def test_entries_have_the_part_of_full_size_that_is_asked_for() -> None:
+    _, full = decide(begin(), quote("1000"))
+    state, _ = decide(begin(), Scaled(D("0.5")))
+    state, half = decide(state, quote("1000"))
+    assert prices(half, Side.BUY) == prices(full, Side.BUY)
+    assert sizes(full) == [D("0.2"), D("0.2"), D("0.199"), D("0.199")]
+    assert sizes(half) == [D("0.1"), D("0.1"), D("0.099"), D("0.099")]
+
+
+def test_larger_entries_are_cancelled_at_once_and_come_again_smaller() -> None:
+    state, orders = settled()
+    state, intents = decide(state, Scaled(D("0.5")))
+    assert intents == tuple(Cancel(order.id) for order in orders)
+    assert decide(state, quote("1000", at_ns=2))[1] == ()
+    view = View((), (), tuple(order.id for order in orders), 2)
+    assert sizes(decide(state, view)[1]) == [D("0.1"), D("0.1"), D("0.099"), D("0.099")]
+
+
+def test_larger_entries_are_cancelled_also_while_their_side_rests_after_a_refusal() -> None:
+    state, orders = settled()
+    state = evolve(state, resting={(side, Purpose.ENTRY): 10**18 for side in (LONG, SHORT)})
+    assert decide(state, Scaled(D("0.5")))[1] == tuple(Cancel(order.id) for order in orders)
+
+
+def test_smaller_entries_grow_where_they_stand_once_more_is_allowed() -> None:
+    state, _ = decide(begin(), Scaled(D("0.5")))
+    state, intents = decide(state, quote("1000"))
+    orders = opened(intents)
+    state, _ = decide(state, View((), orders, (), 1))
+    state, intents = decide(state, Scaled(D(1)))
+    assert [(i.client_order_id, i.price) for i in intents if isinstance(i, Amend)] == [
+        (order.id, order.price) for order in orders
+    ]
+    assert sizes(intents) == [D("0.2"), D("0.2"), D("0.199"), D("0.199")]
+    assert decide(state, quote("1000", at_ns=2))[1] == ()
+
+
+def test_a_part_filled_entry_is_not_topped_up() -> None:
+    state, orders = settled()
+    first = evolve(orders[0], filled=D("0.05"), state=State.PARTIALLY_FILLED)
+    view = View((long("0.05", "999"),), (first, *orders[1:]), (), 2)
+    _, intents = decide(state, view)
+    assert [i for i in intents if not isinstance(i, Place)] == []
+
+
+def test_at_a_scale_of_nothing_entries_go_and_exits_stay() -> None:
+    state, orders = settled()
+    first, *rest = orders
+    view = View((long("0.2", "999"),), tuple(rest), (first.id,), 2)
+    state, intents = decide(state, view)
+    leave = [i for i in intents if isinstance(i, Place) and i.purpose is Purpose.TAKE_PROFIT]
+    assert len(leave) == 1
+    state, intents = decide(state, Scaled(D(0)))
+    assert intents == tuple(Cancel(order.id) for order in rest)
+    assert state.problem == ""
+
+
+def test_entries_under_the_venues_minimum_are_none_and_the_reason_is_known() -> None:
+    state, orders = settled()
+    state, intents = decide(state, Scaled(D("0.001")))
+    assert intents == tuple(Cancel(order.id) for order in orders)
+    assert state.problem.endswith("(with 0.1 % of full size)")
+    state, _ = decide(state, Scaled(D(1)))
+    assert state.problem == ""

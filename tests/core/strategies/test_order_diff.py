@@ -149,3 +149,29 @@ def test_a_single_slot_keeps_one_of_two_orders_that_would_do() -> None:
     both = [order("a", "99"), order("b", "98")]
     found = look(both, [slot("99")], single=True, keep=lambda price, remaining: True)
     assert todo(found) == ([], [], ["b"])
+
+
+def test_an_order_larger_than_its_place_allows_is_cancelled_and_holds_its_price_until_then() -> (
+    None
+):
+    found = look([order("a", "99")], [slot("99", "0.5")], sizes={D(99): D("0.5")})
+    assert todo(found) == ([], [], ["a"])
+    blocked = {"may_place": lambda one: False, "sizes": {D(99): D("0.5")}}
+    assert todo(look([order("a", "99")], [slot("99", "0.5")], **blocked)) == ([], [], ["a"])
+
+
+def test_a_large_order_that_is_on_its_way_is_waited_for() -> None:
+    asked = {"a": Asked(slot("99"), D(1))}
+    found = look([order("a", "97")], [slot("99")], amended=asked, sizes={D(99): D("0.5")})
+    assert todo(found) == ([], [], []) and found.waiting
+
+
+def test_a_small_order_grows_into_the_room_that_is_left_or_stays_as_it_is() -> None:
+    wanted, small = [slot("99", "3")], {D(99): D(3)}
+    found = look([order("a", "99")], wanted, sizes=small, room=D(2))
+    assert [(one.id, to.quantity) for one, to in found.amend] == [("a", 3)]
+    assert todo(look([order("a", "99")], wanted, sizes=small, room=D("1.9"))) == ([], [], [])
+    filled = order("a", "99", State.PARTIALLY_FILLED, filled=D("0.5"))
+    assert todo(look([filled], wanted, sizes=small)) == ([], [], [])
+    blocked = look([order("a", "99")], wanted, sizes=small, may_place=lambda one: False)
+    assert todo(blocked) == ([], [], []) and blocked.waiting
