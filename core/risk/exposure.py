@@ -14,6 +14,7 @@ from core.positions import Position
 __all__ = ["Exposure", "Working"]
 
 _FULL = Decimal(1)
+_SIDES = tuple(Side)
 
 
 @frozen(slots=True)
@@ -225,17 +226,15 @@ class Exposure:
             for known, totals in ((self._worst, self._totals), (self._held, self._held_totals)):
                 before = known.pop(key, None)
                 if before is not None:
-                    for side in Side:
+                    for side in _SIDES:
                         totals[side] -= before[side]
             self._unpriced.pop(key, None)
             if key in self._marks and key in self._multipliers:
-                held = self._held[key] = {side: self._sum_held(key, side) for side in Side}
-                now = self._worst[key] = {
-                    side: held[side] + self._sum_opening(key, side) for side in Side
-                }
-                for side in Side:
+                held, worst = self._sums(key)
+                self._held[key], self._worst[key] = held, worst
+                for side in _SIDES:
                     self._held_totals[side] += held[side]
-                    self._totals[side] += now[side]
+                    self._totals[side] += worst[side]
             elif self._counts(key):
                 self._unpriced[key] = None
 
@@ -243,19 +242,19 @@ class Exposure:
         opening = any(not order.closing for order in self.orders(key))
         return opening or any(held.quantity for held in self.held(key))
 
-    def _sum_held(self, key: Key, direction: Side) -> Decimal:
-        total = ZERO
-        for held in self.held(key):
-            if held.quantity * direction.sign > 0:
-                total += abs(held.quantity) * self._marks[key] * self._multipliers[key]
-        return total
-
-    def _sum_opening(self, key: Key, direction: Side) -> Decimal:
-        total = ZERO
+    def _sums(self, key: Key) -> tuple[dict[Side, Decimal], dict[Side, Decimal]]:
+        """Return what is held in each direction, and that with all that may still open there."""
+        held = dict.fromkeys(_SIDES, ZERO)
+        unit = self._marks[key] * self._multipliers[key]
+        for position in self.held(key):
+            if position.quantity:
+                side = Side.BUY if position.quantity > ZERO else Side.SELL
+                held[side] += abs(position.quantity) * unit
+        worst = dict(held)
         for order in self.orders(key):
-            if order.side is direction and not order.closing:
-                total += self.order_notional(order)
-        return total
+            if not order.closing:
+                worst[order.side] += self.order_notional(order)
+        return held, worst
 
 
 def _covers(order: Working, amended: Working) -> bool:

@@ -22,25 +22,25 @@ def open_orders(proposal: Proposal, view: View) -> Refusal | None:
     if proposal.amends:
         return None
     order = proposal.order
-    after = Decimal(view.exposure.opening_orders(order.key, order.side) + 1)
-    limit = Decimal(view.limits.max_open_orders_per_side)
+    after = view.exposure.opening_orders(order.key, order.side) + 1
+    limit = view.limits.max_open_orders_per_side
     what = "open {side} orders of {symbol}"
-    return over("max_open_orders_per_side", after, limit, what, proposal)
+    return _too_many("max_open_orders_per_side", after, limit, what, proposal)
 
 
 def order_pace(proposal: Proposal, view: View) -> Refusal | None:
     """Bound placements and amendments of a minute; what closes is counted, never held back."""
-    after = Decimal(view.facts.placed.within_a_minute(view.monotonic_ns) + 1)
-    limit = Decimal(view.limits.max_orders_per_minute)
-    return over("max_orders_per_minute", after, limit, "orders within a minute", proposal)
+    after = view.facts.placed.within_a_minute(view.monotonic_ns) + 1
+    limit = view.limits.max_orders_per_minute
+    return _too_many("max_orders_per_minute", after, limit, "orders within a minute", proposal)
 
 
 def cancel_pace(proposal: Proposal, view: View) -> Refusal | None:
     """Open nothing while the cancels of a minute are used up: cancels themselves always go."""
-    after = Decimal(view.facts.cancelled.within_a_minute(view.monotonic_ns) + 1)
-    limit = Decimal(view.limits.max_cancels_per_minute)
+    after = view.facts.cancelled.within_a_minute(view.monotonic_ns) + 1
+    limit = view.limits.max_cancels_per_minute
     what = "cancels within a minute, with this order's own,"
-    return over("max_cancels_per_minute", after, limit, what, proposal)
+    return _too_many("max_cancels_per_minute", after, limit, what, proposal)
 
 
 def price_collar(proposal: Proposal, view: View) -> Refusal | None:
@@ -81,6 +81,8 @@ def book_collar(proposal: Proposal, view: View) -> Refusal | None:
     side = proposal.order.side
     best = quote[1] if side is Side.BUY else quote[0]
     through = bps((proposal.price - best) * side.sign, best)
+    if through <= view.limits.book_collar_bps:
+        return None
     what = f"price {{proposal.price:f}} through the best opposite price {best:f} in bps"
     return over("book_collar_bps", through, view.limits.book_collar_bps, what, proposal)
 
@@ -88,12 +90,12 @@ def book_collar(proposal: Proposal, view: View) -> Refusal | None:
 def sense(proposal: Proposal, view: View) -> Refusal | None:
     """Refuse an order that says that it closes, by mark or by purpose, and could open."""
     order = proposal.order
-    side = f"{order.side.value} of the {order.position_side.value} side"
+    if not proposal.reduce_only and order.purpose is Purpose.ENTRY:
+        return None
+    words = f"a {order.side.value} of the {order.position_side.value} side"
     if proposal.reduce_only:
-        return refuse("reduce_only", f"a {side} opens, so it cannot be reduce-only")
-    if order.purpose is not Purpose.ENTRY:
-        return refuse("purpose", f"a {side} for {order.purpose.value} could open something")
-    return None
+        return refuse("reduce_only", f"{words} opens, so it cannot be reduce-only")
+    return refuse("purpose", f"{words} for {order.purpose.value} could open something")
 
 
 def flip(proposal: Proposal, view: View) -> Refusal | None:
@@ -196,6 +198,12 @@ def closing_quantity(proposal: Proposal, view: View) -> Refusal | None:
         "",
         f"closing {text(order.remaining)} of a position of {text(held)} {order.key.symbol}{beside}",
     )
+
+
+def _too_many(rule: str, after: int, limit: int, what: str, proposal: Proposal) -> Refusal | None:
+    if after <= limit:
+        return None
+    return over(rule, Decimal(after), Decimal(limit), what, proposal)
 
 
 def _closable(order: Working, view: View) -> Decimal:

@@ -40,6 +40,8 @@ def mark_age(proposal: Proposal, view: View) -> Refusal | None:
     """Open nothing on an old mark price."""
     key, limit_ns = proposal.order.key, view.limits.stale_after_ns
     age_ns = view.monotonic_ns - view.facts.marks[key][1]
+    if age_ns <= limit_ns:
+        return None
     what = f"the mark price of {key}"
     return _old("stale_after_ms", what, age_ns, limit_ns, "market.stale_after_ms")
 
@@ -52,6 +54,8 @@ def account_age(proposal: Proposal, view: View) -> Refusal | None:
     if seen_ns is None:
         return refuse("account", f"the account at {venue} was not read yet", config)
     age_ns = view.monotonic_ns - seen_ns
+    if age_ns <= limit_ns:
+        return None
     return _old("account", f"the account at {venue}", age_ns, limit_ns, config)
 
 
@@ -61,8 +65,10 @@ def unprotected_side(proposal: Proposal, view: View) -> Refusal | None:
     since_ns = view.facts.unprotected.get(order.key, {}).get(order.position_side)
     if since_ns is None:
         return None
-    what = f"the lack of a stop on the {order.position_side.value} side of {order.key}"
     age_ns, limit_ns = view.monotonic_ns - since_ns, view.limits.unprotected_ns
+    if age_ns <= limit_ns:
+        return None
+    what = f"the lack of a stop on the {order.position_side.value} side of {order.key}"
     return _old("unprotected", what, age_ns, limit_ns, "execution.protect_within_s")
 
 
@@ -80,9 +86,7 @@ def canary_loss(proposal: Proposal, view: View) -> Refusal | None:
     return Refusal("canary_loss", limit - left, limit, config, why)
 
 
-def _old(rule: str, what: str, age_ns: int, limit_ns: int, config: str) -> Refusal | None:
-    if age_ns <= limit_ns:
-        return None
+def _old(rule: str, what: str, age_ns: int, limit_ns: int, config: str) -> Refusal:
     age = Decimal(age_ns // _MS)
     return Refusal(rule, age, Decimal(limit_ns // _MS), config, f"{what} is {age} ms old")
 

@@ -95,18 +95,36 @@ class House(RuleBasedStateMachine):
         )
         return (self.held[key, side] * mark + working) * SIZE[key]
 
+    def true_net(self, side: Side) -> Decimal:
+        """All that may be open in one direction less what risk was told is held of the other.
+
+        A position that closed since may be missing from it: risk hears of that later.
+        """
+        held = sum(
+            (
+                abs(position.quantity) * self.marks[key] * SIZE[key]
+                for key in SIZE
+                for position in self.risk.exposure.held(key)
+                if position.quantity * side.sign < 0
+            ),
+            D(0),
+        )
+        return sum((self.true_worst(key, side) for key in SIZE), D(0)) - held
+
     def totals(self) -> dict[str, Decimal]:
         worst = {(key, side): self.true_worst(key, side) for key in SIZE for side in Side}
         by_side = [sum(v for (_, s), v in worst.items() if s is side) for side in Side]
         return {
             **{f"{key} {side}": v for (key, side), v in worst.items()},
             **dict(zip(("buy", "sell"), by_side, strict=True)),
+            **{f"net {side}": self.true_net(side) for side in Side},
             "gross": sum(by_side),
         }
 
     def within_caps(self, before: dict[str, Decimal]) -> None:
         caps = {"buy": LIMITS.max_side_notional, "sell": LIMITS.max_side_notional}
         caps["gross"] = LIMITS.max_gross_notional
+        caps |= {f"net {side}": LIMITS.max_net_notional for side in Side}
         for name, now in self.totals().items():
             cap = caps.get(name, LIMITS.max_symbol_notional)
             assert now <= max(cap, before[name]), f"{name}: {now} over {cap}"

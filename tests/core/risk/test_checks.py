@@ -54,6 +54,21 @@ def without_mark(risk: Risk) -> Risk:
     return bare
 
 
+def breaker_open(risk: Risk) -> Risk:
+    risk.facts.breaker_open[BTC.venue] = "5 of 10 failed"
+    return risk
+
+
+def unprotected(risk: Risk) -> Risk:
+    risk.facts.unprotected[BTC] = {PositionSide.LONG: NOW - 60_000_000_000}
+    return risk
+
+
+def canary(risk: Risk) -> Risk:
+    risk.limits = evolve(risk.limits, canary_order_notional=D(50), canary_max_loss=D(20))
+    return risk
+
+
 STATES: dict[str, tuple[Callable[[Risk], Risk], str]] = {
     "halt": (halted, "halt: trading is halted: daily loss"),
     "reduce-only": (reduce_only, "halt: trading is reduce_only: the journal"),
@@ -65,6 +80,17 @@ STATES: dict[str, tuple[Callable[[Risk], Risk], str]] = {
     "no mark": (
         without_mark,
         "mark: no mark price of binance:BTCUSDT yet",
+    ),
+    "breaker": (breaker_open, "breaker: calls of binance fail: 5 of 10 failed (risk.breaker)"),
+    "unprotected": (
+        unprotected,
+        "unprotected: the lack of a stop on the long side of binance:BTCUSDT is 60000 ms old "
+        "(execution.protect_within_s)",
+    ),
+    "unknown loss of a canary": (
+        canary,
+        "canary_loss: what a canary may still lose is unknown: the account was not read yet "
+        "(risk.canary.max_loss)",
     ),
 }
 
