@@ -344,6 +344,7 @@ class Config:
             stale_after_ns=self.market.stale_after_ms * _NS_MS,
             account_stale_after_ns=guards.account_stale_after_ms * _NS_MS,
             unprotected_ns=int(self.execution.protect_within_s * _NS_S / 2),
+            portfolio=risk.portfolio,
             canary_order_notional=canary.max_order_notional if canary.enabled else D(0),
             canary_max_loss=canary.max_loss,
             symbols={
@@ -369,4 +370,5 @@ class Config:
                 for bot in self.bots
                 for symbol in bot.symbols
             },
+            cross_venues=frozenset({"binance"} if self.venues.binance.margin == "cross" else ()),
         )

@@ -15,6 +15,7 @@ from core.risk.facts import Facts
 from core.risk.gate import Approved, Gate
 from core.risk.halt import Halt
 from core.risk.limits import Limits
+from core.risk.portfolio import Portfolio
 from core.risk.proposal import Proposal, Refusal, View, refuse
 from core.risk.rules import CLOSING_RULES, RULES, instrument_rule
 
@@ -32,7 +33,7 @@ class Risk:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.exposure = Exposure()
-        self.facts = Facts()
+        self.facts = Facts(Portfolio(limits.portfolio))
         self.halt = Halt()
         self.paused: dict[Key, str] = {}
         self._gate = Gate()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from attrs import evolve, frozen
@@ -189,6 +189,11 @@ class Exposure:
         """
         self._count()
         return self._worst[key][direction]
+
+    def worst(self) -> Mapping[Key, Mapping[Side, Decimal]]:
+        """Return `worst_notional` of every priced symbol; it changes with the next report."""
+        self._count()
+        return self._worst
 
     def direction_notional(self, direction: Side) -> Decimal:
         """Worst notional of one direction over all symbols. Errors: as `worst_notional`."""

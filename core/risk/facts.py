@@ -10,6 +10,7 @@ from core.account import Figure, Unknown
 from core.instruments import LeverageBracket
 from core.messages import Key, MarkPrice, PositionSide
 from core.risk.pace import Pace
+from core.risk.portfolio import Portfolio
 
 __all__ = ["NEVER_NS", "Facts"]
 
@@ -29,9 +30,11 @@ class Facts:
     still be lost before that stop trips. `scale` is the part of full size that entries may have, 1
     where absent. `unprotected` are sides without a fitting stop, since when; `breaker_open` maps a
     venue to why its breaker lets nothing through; `accounts_ns` is a venue's last word on its
-    account. `placed` counts placements and amendments, `cancelled` cancels of entries.
+    account. `portfolio` is told closed bars, `funding` is each symbol's newest mark price with its
+    funding rate. `placed` counts placements and amendments, `cancelled` cancels of entries.
     """
 
+    portfolio: Portfolio
     marks: dict[Key, tuple[Decimal, int]] = field(factory=dict)
     quotes: dict[Key, tuple[Decimal, Decimal, int]] = field(factory=dict)
     equity: Figure = _UNREAD

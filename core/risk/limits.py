@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from core.messages import Key
 from core.money import ZERO
+
+if TYPE_CHECKING:
+    from core.config import Portfolio
 
 __all__ = ["Caps", "Group", "Limits"]
 
@@ -40,8 +44,9 @@ class Group:
 class Limits:
     """What `[risk]` and its neighbours allow; money in quote money, times in nanoseconds.
 
-    `stops_bps` is how far from its entry each symbol's protective stop stands. A side that had no
-    working stop for `unprotected_ns` takes no entry; `canary_order_notional` is 0 without a canary.
+    `portfolio` is its table. `stops_bps` is how far from its entry each symbol's protective stop
+    stands; on `cross_venues` all positions share one margin. A side that had no working stop for
+    `unprotected_ns` takes no entry; `canary_order_notional` is 0 without a canary.
     """
 
     max_order_notional: Decimal
@@ -65,8 +70,10 @@ class Limits:
     stale_after_ns: int
     account_stale_after_ns: int
     unprotected_ns: int
+    portfolio: Portfolio
     canary_order_notional: Decimal = ZERO
     canary_max_loss: Decimal = ZERO
     symbols: Mapping[Key, Caps] = field(factory=dict)
     groups: tuple[Group, ...] = ()
     stops_bps: Mapping[Key, Decimal] = field(factory=dict)
+    cross_venues: frozenset[str] = frozenset()

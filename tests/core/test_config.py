@@ -403,6 +403,7 @@ def test_the_limits_of_risk_are_the_configured_ones():
         "stale_after_ns": 200_000_000,
         "account_stale_after_ns": 16_000_000_000,
         "unprotected_ns": 10_500_000_000,
+        "portfolio": risk.portfolio,
         "canary_order_notional": 0,
         "canary_max_loss": 20,
         "symbols": {
@@ -412,7 +413,13 @@ def test_the_limits_of_risk_are_the_configured_ones():
             Group(where="risk.groups[0]", name="all", keys=(BTC, ETH), max_notional=D(3_000)),
         ),
         "stops_bps": {BTC: 19, ETH: 19},
+        "cross_venues": frozenset(),
     }
+
+
+def test_a_venue_in_cross_margin_is_told_to_risk():
+    cross = config(venues=Venues(binance=BinanceVenue(margin="cross")))
+    assert cross.limits().cross_venues == {"binance"}
 
 
 def test_only_a_canary_that_is_on_bounds_orders():

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from core.config import Portfolio
 from core.messages import AmendOrder, Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.positions import Position
 from core.risk.checks import Risk
@@ -39,6 +40,8 @@ LIMITS = Limits(
     stale_after_ns=STALE_NS,
     account_stale_after_ns=90_000_000_000,
     unprotected_ns=2_500_000_000,
+    portfolio=Portfolio(),
+    stops_bps={BTC: D(150), ETH: D(150)},
 )
 
 
