@@ -90,7 +90,7 @@ class ExposureReport:
 
     `reset` opens the owner's life: orders approved for it earlier that it does not mention may
     still wait in its mailbox. `unprotected` names sides without a working stop of matching size,
-    each with the monotonic time since when.
+    each with the monotonic time since when. `cancels` of entries left since the report before.
     """
 
     key: Key
@@ -99,6 +99,7 @@ class ExposureReport:
     ended: tuple[str, ...]
     reset: bool = False
     unprotected: tuple[tuple[PositionSide, int], ...] = ()
+    cancels: int = 0
 
 
 @frozen(slots=True)

@@ -38,7 +38,7 @@ class Orders:
     """Sends what risk approved, and folds orders and fills into the book: journal first.
 
     `changed` tells everybody at once, `changed_soon` with the next look. `unused` are approvals
-    given back since everybody was told last.
+    given back and `cancels` of entries sent since everybody was told last.
     """
 
     desk: Desk
@@ -47,6 +47,7 @@ class Orders:
     changed: Callable[[], None]
     changed_soon: Callable[[], None]
     unused: list[str] = field(factory=list)
+    cancels: int = 0
 
     def submit(self, approved: Approved[PlaceOrder]) -> None:
         """Send an order as soon as its intent is written."""
@@ -120,6 +121,7 @@ class Orders:
 
     def _send_cancel(self, order: Order) -> None:
         desk = self.desk
+        self.cancels += not order.command.closing
         command = CancelOrder(desk.key, order.id, order.command.type.conditional)
         record = desk.record(CancelIntended(command), order.id)
         lane = names.urgent_lane(desk.key.venue)

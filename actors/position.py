@@ -263,7 +263,9 @@ class PositionActor(Actor):
         ended = (*self.orders.unused, *view.ended)
         self.orders.unused.clear()
         working = tuple(self.book.working(self.desk.mark))
-        self.tell(names.RISK, ExposureReport(self.key, view.positions, working, ended, reset))
+        cancels, self.orders.cancels = self.orders.cancels, 0
+        report = ExposureReport(self.key, view.positions, working, ended, reset, cancels=cancels)
+        self.tell(names.RISK, report)
         self.untold += ended
         # An order whose fills are not all here yet makes a side look emptier than it is.
         if self.desk.watcher and self.synced and not self.book.owing:

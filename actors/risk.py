@@ -172,6 +172,7 @@ class RiskActor(Actor):
     def _reported(self, report: ExposureReport) -> None:
         exposure, key = self.risk.exposure, report.key
         exposure.report(key, report.positions, report.working, report.ended)
+        self.risk.cancelled(self.monotonic_ns(), report.cancels)
         if report.reset:
             self.pauses.reported(key)
             self.flattens.reported(key)
