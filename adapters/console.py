@@ -58,7 +58,8 @@ def troubles(status: Mapping[str, Any]) -> list[str]:
 
 def _troubles(status: Mapping[str, Any]) -> Iterator[str]:
     if status["halt"] not in (None, "running"):
-        yield f"trading is {status['halt']}: {status['halt_reason'] or 'no reason given'}"
+        mend = " (python run.py reset-halt lifts it)" if status.get("halt_latched") else ""
+        yield f"trading is {status['halt']}: {status['halt_reason'] or 'no reason given'}{mend}"
     reasons: dict[str, list[str]] = {}
     for key, reason in status["paused"].items():
         reasons.setdefault(reason, []).append(key)

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from adapters.operations_socket import HostSilent, OperationsServer, ask
 from adapters.show import console, show_ledger, show_status
-from adapters.storage.journal import JournalReader, SqliteJournal
+from adapters.storage.journal import Durability, JournalReader, SqliteJournal
 from core.books import FOLDED, Books
 from core.config import Config
 from core.errors import BulkheadError, UsageError
+from core.remembered import Remembered, remember
 from core.status import status_from_books
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "HostSilent",
     "OperationsServer",
     "ask",
+    "durability",
     "ledger",
     "open_journal",
     "print_json",
@@ -52,7 +54,9 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
         raise BulkheadError(f"the host refused: {answer['error']}")
     if answer is None:
         books, as_of_ns = read_books(state_dir)
-        answer = status_from_books(books, as_of_ns, state, symbol)
+        path = state_dir / JOURNAL
+        held = remember(JournalReader(path)) if path.exists() else Remembered()
+        answer = status_from_books(books, held, as_of_ns, state, symbol)
     if json:
         print_json(answer)
     else:
@@ -97,8 +101,12 @@ def read_books(state_dir: Path) -> tuple[Books, int]:
 
 def open_journal(config: Config) -> SqliteJournal:
     """Open the host's journal for writing, as durable as configured. Errors: `JournalError`."""
-    power = config.journal.durability == "power"
-    return SqliteJournal(Path(config.paths.state) / JOURNAL, "power" if power else "process")
+    return SqliteJournal(Path(config.paths.state) / JOURNAL, durability(config))
+
+
+def durability(config: Config) -> Durability:
+    """Return how durable the journal is configured to be."""
+    return "power" if config.journal.durability == "power" else "process"
 
 
 def _exchange_ledger(config: Config) -> dict[str, Any]:

@@ -56,11 +56,10 @@ def console() -> Console:
 
 def show_status(out: Console, status: Row) -> None:
     """Draw the status: state and money first, then what needs a table."""
-    reason = f" ({status['halt_reason']})" if status.get("halt_reason") else ""
     facts = {
         "mode": status.get("mode"),
         "state": status.get("state"),
-        "halt": f"{_word(status.get('halt'))}{reason}",
+        **_halt(status),
         "up": _seconds(status.get("uptime_s")),
         "equity": status.get("equity"),
         "unrealised PnL": status.get("unrealised_pnl"),
@@ -71,7 +70,13 @@ def show_status(out: Console, status: Row) -> None:
     if status.get("unresolved_orders"):
         facts["orders of unknown outcome"] = status["unresolved_orders"]
     for source, why in status.get("paused", {}).items():
-        facts[f"paused by {source}"] = why
+        facts[f"paused {source}"] = why
+    sizes = [f"{one or 'host'} {part} %" for one, part in status.get("throttle", {}).items()]
+    if sizes:
+        facts["throttle"] = ", ".join(sizes)
+    scaled = [f"{one} {part}" for one, part in status.get("scale", {}).items() if part != "1"]
+    if scaled:
+        facts["part of full size"] = ", ".join(scaled)
     if status.get("state") == "stopped" and status.get("as_of_ns"):
         facts["last stop"] = status.get("stop_reason") or "not in order: killed or crashed"
     if status.get("as_of_ns"):
@@ -85,6 +90,23 @@ def show_status(out: Console, status: Row) -> None:
     _table(out, "Positions", status.get("positions", ()), _POSITIONS)
     _table(out, "Limits", status.get("limits", ()))
     _table(out, "Actors", status.get("actors", ()))
+
+
+def _halt(status: Row) -> dict[str, str]:
+    """Say whether trading is halted, and then since when, by whom, and what lifts it."""
+    reason = f" ({status['halt_reason']})" if status.get("halt_reason") else ""
+    facts = {"halt": f"{_word(status.get('halt'))}{reason}"}
+    if status.get("halt") in (None, "running"):
+        return facts
+    since_ns = status.get("halt_since_ns")
+    since = f"{_time(since_ns)} UTC" if since_ns else "unknown"
+    facts["halted since"] = f"{since}, by {_word(status.get('halt_by'))}"
+    facts["to trade again"] = (
+        "mend the cause, then python run.py reset-halt"
+        if status.get("halt_latched")
+        else "it ends with its cause, at the latest with the next start"
+    )
+    return facts
 
 
 def show_ledger(out: Console, ledger: Row) -> None:

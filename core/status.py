@@ -10,8 +10,12 @@ from core.books import Books
 from core.ledger import position_row
 from core.messages import Key
 from core.money import ZERO, text
+from core.remembered import Remembered
 
 __all__ = ["figure", "status_from_books"]
+
+_BY_OPERATOR = "paused by the operator"
+_FULL = 100
 
 
 def figure(value: Figure) -> str | None:
@@ -19,11 +23,14 @@ def figure(value: Figure) -> str | None:
     return None if isinstance(value, Unknown) else text(value)
 
 
-def status_from_books(books: Books, as_of_ns: int, state: str, symbol: str = "") -> dict[str, Any]:
+def status_from_books(
+    books: Books, held: Remembered, as_of_ns: int, state: str, symbol: str = ""
+) -> dict[str, Any]:
     """Build `status --json` from the books alone, as of their last record (0: there is none).
 
     Nobody can know marks, equity or connections of a host that does not answer: they are null; an
-    order counted here may have been filled since. `symbol` narrows positions, counts and PnL.
+    order counted here may have been filled since. `held` is what the next start will hold: halt,
+    pauses, throttles. `symbol` narrows positions, counts and PnL.
     """
     wanted = [key for key in books.symbols() if symbol in ("", key.symbol)]
     halt = books.halt
@@ -32,15 +39,18 @@ def status_from_books(books: Books, as_of_ns: int, state: str, symbol: str = "")
         "state": state,
         "halt": halt.state.value if halt else None,
         "halt_reason": halt.reason if halt else None,
+        "halt_by": halt.by if halt else None,
+        "halt_latched": halt.latched if halt else None,
+        "halt_since_ns": (halt.since_ns or None) if halt else None,
         "uptime_s": None,
         "venues": {},
         "actors": [],
         "positions": [
-            position_row(key, held)
+            position_row(key, position)
             | {"mark_price": None, "liquidation_price": None, "unrealised_pnl": None}
             for key in wanted
-            for _, held in books.wallets.positions(key)
-            if held.quantity != ZERO
+            for _, position in books.wallets.positions(key)
+            if position.quantity != ZERO
         ],
         "open_orders": sum(1 for key in wanted for _ in books.open_orders(key)),
         "unresolved_orders": sum(1 for key in wanted for _ in books.pending(key)),
@@ -49,7 +59,8 @@ def status_from_books(books: Books, as_of_ns: int, state: str, symbol: str = "")
         "unrealised_pnl": None,
         "realised_pnl": figure(_made(books, wanted)),
         "limits": [],
-        "paused": {},
+        "paused": dict.fromkeys(sorted(one or "host" for one in held.paused), _BY_OPERATOR),
+        "throttle": {one: part for one, part in held.throttles.items() if part != _FULL},
         "as_of_ns": as_of_ns or None,
         "stop_reason": books.stopped.reason if books.stopped else None,
     }

@@ -30,7 +30,15 @@ from core.messages import (
     Side,
 )
 from core.ports import Record
-from core.records import BooksOpened, HaltChanged, HostStarted, HostStopped, OrderIntended
+from core.records import (
+    BooksOpened,
+    HaltChanged,
+    HostStarted,
+    HostStopped,
+    OrderIntended,
+    ThrottleChanged,
+    TradingPaused,
+)
 from core.risk.halt import Level
 
 D = Decimal
@@ -78,7 +86,10 @@ def history() -> list[object]:
         fill,
         order(ETH, 2, OrderStatus.NEW, "0"),
         OrderIntended(placed),
-        HaltChanged(Level.REDUCE_ONLY, "daily loss", "risk", 3, latched=True),
+        HaltChanged(Level.REDUCE_ONLY, "daily loss", "risk", 3, latched=True, since_ns=10**9),
+        TradingPaused("ETHUSDT", paused=True),
+        ThrottleChanged("", 50),
+        ThrottleChanged("ETHUSDT", 100),
         HostStopped("signal"),
     ]
 
@@ -141,7 +152,12 @@ def test_a_stopped_hosts_status_tells_what_was_last_known_and_no_more(
             "unrealised_pnl": None,
         }
     ]
-    assert status["as_of_ns"] == 21_000_000_007
+    assert status["as_of_ns"] == 21_000_000_010
+    assert (status["halt_by"], status["halt_latched"], status["halt_since_ns"]) == (
+        "risk", True, 10**9,
+    )  # fmt: skip
+    assert status["paused"] == {"ETHUSDT": "paused by the operator"}
+    assert status["throttle"] == {"": 50}
 
 
 def test_status_of_one_symbol_counts_that_symbol(
@@ -170,7 +186,24 @@ def test_unknown_figures_are_shown_as_unknown(
     assert ["equity", "unknown"] in lines
     assert ["last", "stop", "signal"] in lines
     assert ["halt", "reduce_only", "(daily", "loss)"] in lines
+    said = [" ".join(line) for line in lines]
+    assert "halted since 1970-01-01 00:00:01 UTC, by risk" in said
+    assert "to trade again mend the cause, then python run.py reset-halt" in said
+    assert "paused ETHUSDT paused by the operator" in said
+    assert "throttle host 50 %" in said
     assert ["as", "of", "1970-01-01", "00:00:21", "UTC,", "from", "the", "journal"] in lines
+
+
+def test_a_halt_that_nobody_latched_is_not_said_to_need_an_operator(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = SqliteJournal(Path(config.paths.state) / "journal.db")
+    journal.append([Record(HaltChanged(Level.REDUCE_ONLY, "signal", "shutdown", 1), 1)])
+    journal.close()
+    operations.status(config, json=False)
+    shown = capsys.readouterr().out
+    assert "reset-halt" not in shown
+    assert "with the next start" in shown
 
 
 def test_a_host_that_was_killed_is_said_to_have_been(
