@@ -124,6 +124,7 @@ class _Host:
 
         config = self.config
         state = Path(config.paths.state)
+        self._prepare_journal(state)
         self._start_exchanges()
         self._write_down(HostStarted(config.mode, config.host_name, _version()))
         spec = tree(config, self._parts(state))
@@ -222,6 +223,12 @@ class _Host:
         kind = type(message).__name__
         level = "error" if kind in _ORDER_MESSAGES else "warning"
         self.log.log(level, to, f"dead letter ({reason}): {kind}")
+
+    def _prepare_journal(self, state: Path) -> None:
+        from adapters.operations import JOURNAL, durability
+        from adapters.storage.prepare import prepare
+
+        prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
 
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""

@@ -25,6 +25,7 @@ __all__ = [
     "HaltChanged",
     "HostStarted",
     "HostStopped",
+    "JournalMended",
     "OperatorCommanded",
     "OrderGone",
     "OrderIntended",
@@ -53,6 +54,15 @@ class HostStopped:
     """A host ended in order; one that was killed leaves no such record."""
 
     reason: str
+
+
+@frozen(slots=True)
+class JournalMended:
+    """A torn end was cut off: `kept` records were whole, `aside` are the files as they were."""
+
+    kept: int
+    cut: str
+    aside: tuple[str, ...]
 
 
 @frozen(slots=True)

@@ -73,6 +73,19 @@ class JournalReader:
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
 
+    def place(self, sequence: int) -> Head:
+        """Return the place in the chain after one record, to verify what follows it."""
+        try:
+            connection = _connect_reader(self.path)
+            try:
+                return link(connection, sequence)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        except JournalError as error:
+            raise _named(error, self.path) from error
+
     def verify(self, after: Head | None = None) -> Head:
         """Walk the whole chain; return its head.
 

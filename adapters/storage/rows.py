@@ -14,7 +14,9 @@ from core.errors import JournalError
 from core.messages import Key
 
 __all__ = [
+    "COLUMNS",
     "GENESIS",
+    "MEND_DAMAGED",
     "Head",
     "Row",
     "explain",
@@ -28,7 +30,7 @@ __all__ = [
 Row = tuple[int, int, str, str, str, str, str, str, bytes]
 """sequence, time_ns, kind, venue, symbol, client_order_id, actor, payload, hash."""
 
-_COLUMNS = "sequence, time_ns, kind, venue, symbol, client_order_id, actor, payload, hash"
+COLUMNS = "sequence, time_ns, kind, venue, symbol, client_order_id, actor, payload, hash"
 _PAGE = 1_000
 _encode = msgspec.json.Encoder().encode
 
@@ -97,7 +99,7 @@ def read_rows(
         where += " AND venue = ? AND symbol = ?"
         values += [key.venue, key.symbol]
     query = (
-        f"SELECT {_COLUMNS} FROM journal WHERE sequence > ? AND sequence <= ?{where} "
+        f"SELECT {COLUMNS} FROM journal WHERE sequence > ? AND sequence <= ?{where} "
         f"ORDER BY sequence LIMIT {_PAGE}"
     )
     while page := connection.execute(query, (after, last, *values)).fetchall():
@@ -122,9 +124,9 @@ def verify_chain(connection: sqlite3.Connection, after: Head | None = None) -> H
     return head
 
 
-_MEND_CORRUPT = (
+MEND_DAMAGED = (
     "stop the host, keep a copy of it and its -wal file as evidence, restore the last backup or "
-    "recover what is left (docs/journal.md, Mending)"
+    "move it aside and recover what is left (docs/journal.md, Mending)"
 )
 _CAUSES = {
     "SQLITE_FULL": "the disk is full: make room; nothing was written",
@@ -133,8 +135,8 @@ _CAUSES = {
     "SQLITE_CANTOPEN": "it cannot be opened: check that the file and its folder may be read",
     "SQLITE_BUSY": "it is locked by another program: close what holds it",
     "SQLITE_LOCKED": "it is locked by another program: close what holds it",
-    "SQLITE_CORRUPT": f"the file is damaged: {_MEND_CORRUPT}",
-    "SQLITE_NOTADB": f"the file is no database: {_MEND_CORRUPT}",
+    "SQLITE_CORRUPT": f"the file is damaged: {MEND_DAMAGED}",
+    "SQLITE_NOTADB": f"the file is no database: {MEND_DAMAGED}",
     "SQLITE_IOERR": "the disk failed to read or write: check the disk and its free space",
     "SQLITE_CONSTRAINT": "another program wrote to it: only one host may use a state folder",
 }
