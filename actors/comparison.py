@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors import names
 from actors.desk import Desk
@@ -35,7 +35,7 @@ from core.messages import (
 )
 from core.money import text
 from core.orders import State
-from core.records import Reconciled
+from core.records import Reconciled, SymbolOpened
 
 __all__ = ["Comparison"]
 
@@ -43,6 +43,7 @@ _RETRY_NS = 1_000_000_000
 _OVERLAP_NS = 60_000_000_000
 _FUNDING_LATE_NS = 50_000_000_000
 _READS_TO_AGREE = 3
+_READS_TO_LATCH = 6
 _READ_LOST_NS = 30_000_000_000
 _UNLISTED_RETRY_NS = 30_000_000_000
 _VERIFIED_EVERY_NS = 600_000_000_000
@@ -79,6 +80,8 @@ class Comparison:
     _settled_ns: int = field(default=0, init=False)
     _funding_read_ns: int = field(default=0, init=False)
     _asked_funding: bool = field(default=False, init=False)
+    _waiting: list[tuple[int, Callable[[], None]]] = field(factory=list, init=False)
+    _told_apart: bool = field(default=False, init=False)
 
     # Asking
 
@@ -88,6 +91,12 @@ class Comparison:
             self.set_up()
         else:
             self._read()
+
+    def when_equal(self, call: Callable[[], None]) -> None:
+        """Compare anew; call once what is read from now on shows no difference."""
+        self._answer_counts_from = self._token + 1
+        self._waiting.append((self._answer_counts_from, call))
+        self.ask_venue()
 
     def _ask_again(self, pause_ns: int) -> None:
         """Ask after a pause; however often this is called, one question is to come."""
@@ -110,6 +119,11 @@ class Comparison:
         desk.instrument = done.instrument
         desk.book.positions.multiplier = done.instrument.multiplier
         desk.mark = desk.mark or done.mark
+        if desk.book.terms is None:
+            instrument = done.instrument
+            opened = SymbolOpened(desk.key, instrument.margin_asset, instrument.multiplier)
+            desk.book.terms = opened
+            desk.journal(opened)
         listed = InstrumentListed(done.instrument, desk.mark, done.leverage, done.brackets)
         desk.actor.tell(names.RISK, listed)
         desk.actor.waiting("comparing with the venue")
@@ -196,6 +210,13 @@ class Comparison:
             self.desk.log("warning", f"more than {_EARLY_MOST} events before the first comparison")
         self.early.append(event)
 
+    def heard(self, said: PositionReported) -> None:
+        """Keep the stream's word on a side, with the liquidation price that it may not tell."""
+        known = self.reported.get(said.position_side)
+        if known and not said.liquidation_price and known.quantity * said.quantity > 0:
+            said = evolve(said, liquidation_price=known.liquidation_price)
+        self.reported[said.position_side] = said
+
     def marked(self, mark: MarkPrice) -> None:
         """Keep the mark price; compare when funding was just settled."""
         self.desk.mark = mark.mark
@@ -275,6 +296,7 @@ class Comparison:
         apart = self._apart(read)
         if not apart:
             self._reads_differing = 0
+            self._told_apart = False
             desk.book.verified_ns = max(desk.book.verified_ns, read.as_of_ns)
             if self._asked_funding:
                 self._funding_read_ns = read.as_of_ns
@@ -291,6 +313,9 @@ class Comparison:
         what = f"position differs from the venue's: {'; '.join(apart)}"
         desk.journal(Reconciled(desk.key, tuple(differences + apart)))
         desk.log("error", what)
+        if self._reads_differing >= _READS_TO_LATCH and not self._told_apart:
+            self._told_apart = True
+            desk.tell_foreign(f"{what}, and stays so")
         if desk.synced:
             desk.pause(what)
         else:
@@ -335,3 +360,9 @@ class Comparison:
             self.began()
         elif changed:
             self.changed()
+        waiting, self._waiting = self._waiting, []
+        for token, call in waiting:
+            if token <= self._token:
+                call()
+            else:
+                self._waiting.append((token, call))

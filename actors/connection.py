@@ -9,7 +9,9 @@ from attrs import evolve
 from actors import names
 from actors.messages import (
     AccountRead,
+    ArmDeadMan,
     BarsRead,
+    BookingsRead,
     CallsTold,
     ClockTold,
     HaltTold,
@@ -21,11 +23,14 @@ from actors.messages import (
     ReadAccount,
     ReadBars,
     ReadBook,
+    ReadBookings,
     ReadFailed,
     ReadOrder,
+    ReadStops,
     ReadSymbol,
     SampleClock,
     SetUpSymbol,
+    StopsRead,
     SymbolRead,
     SymbolSetUp,
     Tick,
@@ -106,9 +111,11 @@ class ConnectionActor(Actor):
                 self._cancel(message)
             case CancelAll():
                 self._cancel_all(message)
-            case (
-                SetUpSymbol() | ReadSymbol() | ReadOrder() | ReadBook() | ReadBars() | ReadAccount()
-            ):
+            case ArmDeadMan():
+                self._arm(message)
+            case SetUpSymbol() | ReadSymbol() | ReadStops() | ReadOrder():
+                self._read(message)
+            case ReadBook() | ReadBars() | ReadAccount() | ReadBookings():
                 self._read(message)
             case Tick("calls"):
                 self._tell_calls()
@@ -185,6 +192,18 @@ class ConnectionActor(Actor):
         else:
             self._called()
 
+    def _arm(self, order: ArmDeadMan) -> None:
+        """Set the venue's count-down; what fails now is tried again with the next arming."""
+        self.context.check()
+        try:
+            self.venue.countdown_cancel(order.key, order.after_ms)
+        except VenueError as error:
+            self._called(error)
+            what = f"dead-man switch of {order.after_ms} ms: {error}"
+            self.log("warning", self.name, what, symbol=order.key.symbol)
+        else:
+            self._called()
+
     def _report(
         self, key: Key, client_order_id: str, action: str, call: Callable[[], OrderUpdated | None]
     ) -> None:
@@ -252,6 +271,9 @@ class ConnectionActor(Actor):
                 return self._set_up(request)
             case ReadSymbol():
                 return self._read_symbol(request)
+            case ReadStops():
+                stops = tuple(stop.client_order_id for stop in venue.open_stops(request.key))
+                return StopsRead(request.key, stops, request.token)
             case ReadOrder():
                 return self._read_order(request)
             case ReadBook():
@@ -265,6 +287,10 @@ class ConnectionActor(Actor):
                     venue.set_hedge_mode(request.hedge_mode)
                     state = venue.account()
                 return AccountRead(state, venue.positions())
+            case ReadBookings():
+                as_of_ns = venue.venue_now_ns()
+                orders = venue.open_orders() if request.with_orders else None
+                return BookingsRead(venue.bookings(request.since_ns), orders, as_of_ns)
         raise BulkheadError(f"no answer to {request!r}")
 
     def _set_up(self, request: SetUpSymbol) -> SymbolSetUp:

@@ -4,27 +4,58 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from actors import names
-from actors.messages import Pause, Read, Write
-from actors.protection import ProtectionSettings
+from actors.messages import ForeignFound, Pause, Propose, Read, Write
 from actors.runtime import Actor
 from core.errors import Rejected
 from core.evidence import ProofRule
+from core.flattening import SliceRule
+from core.ids import make
 from core.instruments import Instrument
-from core.messages import Key, OrderRefused
+from core.messages import (
+    Key,
+    OrderRefused,
+    OrderType,
+    PlaceOrder,
+    PositionSide,
+    Purpose,
+    Side,
+    TimeInForce,
+)
 from core.money import text
-from core.orders import Order
+from core.orders import Order, State
 from core.ports import Log, Record
 from core.symbol_book import SymbolBook
 
-__all__ = ["Desk", "PositionSettings", "words"]
+__all__ = ["STOP_BOT", "Desk", "PositionSettings", "ProtectionSettings", "words"]
+
+STOP_BOT = "stop"
+"""The name in the client order ids of protective stops and of the host's own closing orders."""
+
+_UNKNOWN_CLOSES = 3
+
+
+@frozen(slots=True)
+class ProtectionSettings:
+    """Basis points from the entry to a stop; nanoseconds a side may be uncovered.
+
+    `verify_every_ns` is how often the venue is asked whether the stops of an open side work.
+    """
+
+    stop_loss_bps: Decimal
+    protect_within_ns: int
+    verify_every_ns: int
 
 
 @frozen(slots=True)
 class PositionSettings:
-    """What one symbol's position is configured with; times in nanoseconds."""
+    """What one symbol's position is configured with; times in nanoseconds.
+
+    `dead_man_ns` is the venue's count-down after which entries go unless it is begun anew, every
+    `dead_man_every_ns`; 0 for none.
+    """
 
     host: str
     bot: str
@@ -39,6 +70,10 @@ class PositionSettings:
     longest_query_ns: int
     alert_after_ns: int
     reconcile_every_ns: int
+    slices: SliceRule
+    flatten_within_ns: int
+    dead_man_ns: int
+    dead_man_every_ns: int
 
 
 @define(eq=False)
@@ -47,7 +82,7 @@ class Desk:
 
     `synced` from the first comparison with the venue on that found no difference, `stream_up`
     while the account stream tells of this symbol. `mark` is 0 until it is known. `watcher` is the
-    strategy's address and its bot.
+    strategy's address and its bot. `flattening` while everything is being closed.
     """
 
     actor: Actor
@@ -60,11 +95,13 @@ class Desk:
     watcher: tuple[str, str] | None = None
     synced: bool = False
     stream_up: bool = True
+    flattening: bool = False
+    _next_sequence: int = field(default=0, init=False)
 
     @property
     def opening(self) -> bool:
         """Tell whether anything may be opened at present."""
-        return self.synced and self.stream_up
+        return self.synced and self.stream_up and not self.flattening
 
     def journal(self, payload: object, client_order_id: str = "") -> None:
         """Write one record."""
@@ -88,6 +125,60 @@ class Desk:
         """Keep risk from approving entries on this symbol until it hears otherwise."""
         pause = Pause(self.actor.name, reason, self.key.venue, self.key)
         self.actor.tell_control(names.RISK, pause)
+
+    def close(
+        self,
+        direction: Side,
+        position_side: PositionSide,
+        kind: OrderType,
+        quantity: Decimal,
+        purpose: Purpose,
+        *,
+        price: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> str:
+        """Propose an order of the host's own that closes something; return its id.
+
+        A limit order is immediate-or-cancel.
+        """
+        sequence = max(self._next_sequence, self.book.next_sequence(STOP_BOT))
+        self._next_sequence = sequence + 1
+        command = PlaceOrder(
+            self.key,
+            make(self.settings.host, STOP_BOT, self.key.symbol, sequence),
+            direction,
+            position_side,
+            kind,
+            quantity,
+            price=price,
+            trigger_price=trigger_price,
+            time_in_force=TimeInForce.IOC if kind is OrderType.LIMIT else TimeInForce.GTC,
+            reduce_only=True,
+            purpose=purpose,
+            bot=self.settings.bot,
+        )
+        self.actor.tell(names.RISK, Propose(command, self.actor.name))
+        return command.client_order_id
+
+    def closing(self, position_side: PositionSide) -> bool:
+        """Tell whether a closing order of the host's own is open, or on its way for sure.
+
+        One of unknown outcome keeps nobody from closing: two cannot close more than there is. But
+        one that never gets an answer must not be followed by ever more of them.
+        """
+        orders = [
+            order
+            for order in self.book.live.values()
+            if order.command.purpose is Purpose.CLOSE
+            and order.command.position_side is position_side
+        ]
+        unknown = sum(1 for order in orders if order.state is State.UNKNOWN)
+        return unknown < len(orders) or unknown >= _UNKNOWN_CLOSES
+
+    def tell_foreign(self, what: str) -> None:
+        """Tell risk what somebody else did on this symbol; its policy decides what follows."""
+        self.log("warning", what)
+        self.actor.tell(names.RISK, ForeignFound(self.key.venue, self.key.symbol, what))
 
     def tell_watcher(self, message: object) -> None:
         """Tell the strategy, if one watches."""

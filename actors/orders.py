@@ -31,6 +31,8 @@ from core.risk.gate import Approved
 __all__ = ["Orders"]
 
 _COMPARING = "its position is being compared with the venue"
+_FLATTENING = "everything is being closed"
+_FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 
 
 @define(eq=False)
@@ -38,7 +40,8 @@ class Orders:
     """Sends what risk approved, and folds orders and fills into the book: journal first.
 
     `changed` tells everybody at once, `changed_soon` with the next look. `unused` are approvals
-    given back and `cancels` of entries sent since everybody was told last.
+    given back and `cancels` of entries sent since everybody was told last, `strangers` orders of
+    others that were told of.
     """
 
     desk: Desk
@@ -48,11 +51,15 @@ class Orders:
     changed_soon: Callable[[], None]
     unused: list[str] = field(factory=list)
     cancels: int = 0
+    strangers: set[str] = field(factory=set)
 
     def submit(self, approved: Approved[PlaceOrder]) -> None:
         """Send an order as soon as its intent is written."""
         desk, command = self.desk, approved.command
         self.protection.settled(command)
+        if desk.flattening and command.purpose not in (Purpose.PROTECT, Purpose.CLOSE):
+            self._return(command, _FLATTENING)
+            return
         if not command.closing and not desk.opening:
             self._return(command, _COMPARING)
             return
@@ -78,7 +85,8 @@ class Orders:
         desk, command = self.desk, approved.command
         order = desk.book.live.get(command.client_order_id)
         if not desk.opening:
-            desk.tell_watcher(desk.refusal(command.client_order_id, "amend", _COMPARING))
+            why = _FLATTENING if desk.flattening else _COMPARING
+            desk.tell_watcher(desk.refusal(command.client_order_id, "amend", why))
             return
         if order is None or not order.state.at_venue or order.cancel_requested or order.amending:
             why = "it is not free to move"
@@ -146,6 +154,9 @@ class Orders:
         """
         desk = self.desk
         before = desk.book.find(said.client_order_id)
+        if before is None:
+            what = f"{said.side.value} {text(said.quantity)} {said.type.value}"
+            self._whose(said.client_order_id, what)
         try:
             news = desk.book.would_change(said)
         except IllegalTransition:
@@ -162,6 +173,8 @@ class Orders:
         if order is None:
             return True
         self.questions.heard(order)
+        if before is not None and order.state.ended and not before.state.ended:
+            self._ended(order)
         if before is None or before.state is not order.state:
             level = "info" if not order.state.ended or not said.reason else "warning"
             reason = f" ({said.reason})" if said.reason else ""
@@ -171,6 +184,20 @@ class Orders:
             self._send_cancel(order)
         return True
 
+    def _ended(self, order: Order) -> None:
+        if order.command.purpose is Purpose.PROTECT:
+            self.protection.ended(order, self.desk.actor.monotonic_ns())
+
+    def _whose(self, client_order_id: str, what: str) -> None:
+        """Tell of an order that this host did not make, once; it is neither adopted nor ended."""
+        desk, name = self.desk, client_order_id
+        if not name or name in self.strangers or is_ours(name, desk.settings.host, desk.key.symbol):
+            return
+        self.strangers.add(name)
+        forced = name.startswith(_FORCED)
+        who = "the venue closed by force" if forced else "another program's order"
+        desk.tell_foreign(f"{who}: {what} ({name})")
+
     def fold(self, fill: Fill) -> bool:
         """Fold a fill in: journal first. Tell whether it was new."""
         desk = self.desk
@@ -179,6 +206,8 @@ class Orders:
         desk.journal(fill, fill.client_order_id)
         desk.book.fill(fill)
         self._know_order_of(fill)
+        what = f"{fill.side.value} {text(fill.quantity)} filled at {text(fill.price)}"
+        self._whose(fill.client_order_id, what)
         held = desk.book.positions.of(fill.position_side)
         desk.log(
             "info",
@@ -206,7 +235,7 @@ class Orders:
                 now_ns = desk.actor.now_ns()
                 desk.book.note(order.id, Event.REJECTED, now_ns, refused.error.message)
                 self.questions.over(order.id)
-            self.protection.refused(order, refused.error, desk.mark, desk.actor.monotonic_ns())
+            self.protection.refused(order, refused.error, desk.actor.monotonic_ns())
             desk.tell_watcher(refused)
         elif refused.action == "amend":
             desk.book.settle_amend(order.id)
@@ -251,5 +280,7 @@ class Orders:
                 self._send_cancel(after)
         elif order.state in (State.SUBMITTING, State.UNKNOWN):
             changed |= questions.missed(order, read)
+        else:
+            changed |= self.protection.doubt(order.id)
         if changed:
             self.changed()

@@ -9,23 +9,33 @@ from itertools import islice
 from attrs import evolve
 
 from actors import names
+from actors.closing import Closing
 from actors.comparison import Comparison
-from actors.desk import Desk, PositionSettings, words
+from actors.deadman import DeadMan
+from actors.desk import Desk, PositionSettings
+from actors.flattening import Flattening
+from actors.inspection import Inspection
 from actors.messages import (
     CancelEntries,
     CancelWanted,
-    EntriesCancelled,
+    Compared,
+    CompareNow,
     ExposureReport,
+    Flatten,
     Mention,
     OrderRead,
     PositionWatched,
-    Propose,
+    ReadBook,
     ReadFailed,
+    ReadStops,
+    ReducePosition,
     RefusedByRisk,
+    StopsRead,
     SymbolRead,
     SymbolReport,
     SymbolSetUp,
     Tick,
+    TightenStop,
     Unwritten,
     WatchPosition,
 )
@@ -35,6 +45,7 @@ from actors.questions import Questions
 from actors.runtime import Actor
 from core.messages import (
     AmendOrder,
+    BookSnapshot,
     Fill,
     FundingPaid,
     Key,
@@ -45,10 +56,11 @@ from core.messages import (
     OrderUpdated,
     PlaceOrder,
     PositionReported,
+    PositionSide,
     StreamConnected,
     StreamLost,
 )
-from core.money import text
+from core.money import ZERO, text
 from core.orders import State
 from core.ports import Log, Record, Records
 from core.records import BooksOpened
@@ -72,8 +84,9 @@ class PositionActor(Actor):
     compares with the venue, whose word stands. A difference that stays, or a symbol that the venue
     refuses to tell of, pauses the symbol and nobody else.
     Rules: `core.symbol_book`, `core.orders`, `core.protection`, `core.evidence`.
-    Parts, which run in this actor's turn: `Orders` sends and folds, `Questions` settles unknown
-    outcomes, `Comparison` compares with the venue, `Protection` looks after stops, over one `Desk`.
+    Parts, which run in this actor's turn, over one `Desk`: `Orders` sends and folds, `Questions`
+    settles unknown outcomes, `Comparison` compares with the venue, `Protection` looks after stops,
+    `Inspection` has the venue show them, `Flattening` closes, `DeadMan` keeps the venue's switch.
     """
 
     def __init__(self, key: Key, settings: PositionSettings, records: Records, log: Log) -> None:
@@ -83,22 +96,31 @@ class PositionActor(Actor):
         self.book = SymbolBook(key, settings.host)
         self.desk = Desk(self, key, settings, self.book, log)
         self.log = self.desk.log
-        self.protection = Protection(
-            self.book, settings.protection, self._propose, self._cancel_stop, self.log
-        )
+        self.protection = Protection(self.desk, self._cancel_stop, self._liquidation)
         self.questions = Questions(self.desk, self._look_soon)
+        self.inspection = Inspection(self.desk, self.protection, self.questions)
+        self.dead_man = DeadMan(self.desk)
         self.orders = Orders(
             self.desk, self.questions, self.protection, self._changed, self._changed_soon
         )
         self.comparison = Comparison(
             self.desk, self.orders, self._funding, self.handle, self._changed, self._began
         )
+        self.flattening = Flattening(
+            self.desk,
+            self.protection,
+            self.orders.take_back,
+            self.comparison.when_equal,
+            self._venue_holds,
+            self._changed,
+        )
+        self.closing = Closing(self.desk, self.orders, self.protection, self._changed)
         self.replaying: Iterator[Record] | None = None
         self.held: list[object] = []
         self.untold: list[str] = []
-        self.closing_for = ""
         self.unsaid = False
         self.sweeping = False
+        self.unprotected: tuple[tuple[PositionSide, int], ...] = ()
 
     @property
     def synced(self) -> bool:
@@ -129,10 +151,7 @@ class PositionActor(Actor):
             self.handle(message)
 
     def stopping(self) -> None:
-        # Risk only knows which symbol did not answer a shutdown in time; a person needs the ids.
-        for order in self.book.live.values() if self.closing_for else ():
-            if order.state in (State.SUBMITTING, State.UNKNOWN) or not order.command.closing:
-                self.log("error", f"left behind, {words(order)}", order.id)
+        self.closing.name_the_rest()
 
     def handle(self, message: object) -> None:
         match message:
@@ -141,6 +160,7 @@ class PositionActor(Actor):
             case _ if self.replaying is not None:
                 self.held.append(message)
             case Approved(command=PlaceOrder()):
+                self.flattening.approved(message.command)
                 self.orders.submit(message)
             case Approved(command=AmendOrder()):
                 self.orders.submit_amend(message)
@@ -167,13 +187,34 @@ class PositionActor(Actor):
             case FundingPaid():
                 self._funding(message)
             case PositionReported():
-                self.comparison.reported[message.position_side] = message
+                self.comparison.heard(message)
             case SymbolSetUp():
                 self._set_up_done(message)
             case SymbolRead():
                 self.comparison.compare(message)
+            case CompareNow():
+                self._compare_now(message)
+            case StopsRead():
+                if self.inspection.read(message):
+                    self._look_soon()
+            case BookSnapshot():
+                self.flattening.book(message)
+            case ReadFailed(request=ReadBook()):
+                self.flattening.no_book(message)
+            case ReadFailed(request=ReadStops()):
+                self.inspection.failed(message)
             case ReadFailed():
                 self.comparison.failed(message)
+            case Flatten():
+                self.flattening.flatten(message)
+                self._look_soon()
+            case ReducePosition():
+                self.flattening.reduce(message)
+                self._look_soon()
+            case TightenStop():
+                side, distance_bps = message.position_side, message.distance_bps
+                self.protection.tighten_to(side, distance_bps, message.reason)
+                self._look_soon()
             case WatchPosition():
                 self._watched(message)
             case RefusedByRisk():
@@ -181,7 +222,7 @@ class PositionActor(Actor):
             case Mention():
                 self._mention(message)
             case CancelEntries():
-                self._cancel_entries(message)
+                self.closing.cancel(message)
             case StreamConnected():
                 self.comparison.stream_back()
             case StreamLost():
@@ -192,12 +233,13 @@ class PositionActor(Actor):
                 self.sweeping = False
                 self._sweep()
             case Tick("closing"):
-                self._answer_closing()
+                self.closing.answer()
+            case Tick("flatten"):
+                self.flattening.tell()
             case Tick("reconcile") | Tick("again"):
                 self.comparison.ask_venue()
 
     def _set_up_done(self, done: SymbolSetUp) -> None:
-        self.protection.instrument = done.instrument
         self.comparison.set_up_done(done)
 
     def _began(self) -> None:
@@ -228,11 +270,16 @@ class PositionActor(Actor):
     def _sweep(self) -> None:
         if not self.synced:
             return
+        now_ns = self.monotonic_ns()
         self.questions.look()
-        if self.unsaid:
+        self.protection.judge(now_ns)
+        if self.unsaid or self.protection.unprotected() != self.unprotected:
             self._changed()
         else:
-            self.protection.look(self.monotonic_ns())
+            self.protection.look(now_ns)
+            self.flattening.look()
+        self.inspection.look(now_ns)
+        self.dead_man.look(now_ns)
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -246,7 +293,7 @@ class PositionActor(Actor):
         unsettled = any(
             order.state in (State.SUBMITTING, State.UNKNOWN) for order in self.book.live.values()
         )
-        if held or unsettled or self.unsaid or self.questions.due:
+        if held or unsettled or self.unsaid or self.questions.due or self.flattening.under_way:
             self.sweeping = True
             self.after(_SWEEP_NS, Tick("soon"))
 
@@ -263,8 +310,11 @@ class PositionActor(Actor):
         ended = (*self.orders.unused, *view.ended)
         self.orders.unused.clear()
         working = tuple(self.book.working(self.desk.mark))
+        now_ns = self.monotonic_ns()
+        self.protection.judge(now_ns)
+        bare = self.unprotected = self.protection.unprotected()
         cancels, self.orders.cancels = self.orders.cancels, 0
-        report = ExposureReport(self.key, view.positions, working, ended, reset, cancels=cancels)
+        report = ExposureReport(self.key, view.positions, working, ended, reset, bare, cancels)
         self.tell(names.RISK, report)
         self.untold += ended
         # An order whose fills are not all here yet makes a side look emptier than it is.
@@ -273,7 +323,9 @@ class PositionActor(Actor):
             self.untold.clear()
         self._tell_operations()
         if self.synced:
-            self.protection.look(self.monotonic_ns())
+            self.protection.look(now_ns)
+            self.flattening.look()
+            self.dead_man.look(now_ns)
         self._look_soon()
 
     def _tell_operations(self) -> None:
@@ -310,44 +362,23 @@ class PositionActor(Actor):
         self.orders.unused += [i for i in mention.client_order_ids if i not in self.book.live]
         self._changed()
 
-    # Protection
+    def _compare_now(self, question: CompareNow) -> None:
+        def equal() -> None:
+            self.tell(names.RISK, Compared(self.key, question.token))
 
-    def _propose(self, command: PlaceOrder) -> None:
-        self.tell(names.RISK, Propose(command, self.name))
+        self.comparison.when_equal(equal)
+
+    def _liquidation(self, side: PositionSide) -> Decimal:
+        said = self.comparison.reported.get(side)
+        return said.liquidation_price if said else ZERO
+
+    def _venue_holds(self, side: PositionSide) -> Decimal:
+        said = self.comparison.reported.get(side)
+        return said.quantity if said else ZERO
 
     def _refused_by_risk(self, refused: RefusedByRisk) -> None:
         command = refused.command
-        self.log("warning", f"risk refused a stop: {refused.refusal}", command.client_order_id)
-        if isinstance(command, PlaceOrder):
+        what = f"risk refused a {command.purpose.value} order: {refused.refusal}"
+        self.log("warning", what, command.client_order_id)
+        if not self.flattening.refused_by_risk(refused) and isinstance(command, PlaceOrder):
             self.protection.refused_by_risk(command, self.monotonic_ns())
-
-    # Shutdown
-
-    def _cancel_entries(self, order: CancelEntries) -> None:
-        if not order.reply_to and not self.synced:
-            return
-        took = [
-            self.orders.take_back(live.id)
-            for live in list(self.book.live.values())
-            if not live.command.closing
-        ]
-        if any(took):
-            self._changed()
-        if order.reply_to:
-            if not self.closing_for:
-                self.every(_SWEEP_NS, Tick("closing"))
-            self.closing_for = order.reply_to
-            self._answer_closing()
-
-    def _answer_closing(self) -> None:
-        """Say that the entries are gone once nothing is left whose answer would come too late."""
-        left = any(
-            not order.command.closing
-            or order.state in (State.SUBMITTING, State.UNKNOWN)
-            or order.amending
-            or order.cancel_requested
-            for order in self.book.live.values()
-        )
-        if self.closing_for and not (left or self.book.owing or self.protection.under_way()):
-            self.tell(self.closing_for, EntriesCancelled(self.key))
-            self.closing_for = ""

@@ -1,100 +1,128 @@
-"""One symbol's protection: a working stop of matching size per open side, or the side is closed."""
+"""One symbol's protection: working stops of matching size per open side, or the side is closed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 
+from actors.desk import Desk
 from core.errors import Rejected, VenueError
-from core.ids import make
-from core.instruments import Instrument
 from core.messages import OrderType, PlaceOrder, PositionSide, Purpose, Side
-from core.money import ZERO
-from core.orders import Order
+from core.money import ZERO, text
+from core.orders import Order, State
 from core.positions import Position
-from core.protection import Stop, plan, wanted_stop
-from core.symbol_book import SymbolBook
+from core.protection import Plan, Stop, plan, sane, short_of_liquidation, tighter, wanted_stops
+from core.records import StopTightened
 
-__all__ = ["STOP_BOT", "Protection", "ProtectionSettings"]
-
-STOP_BOT = "stop"
-"""The name in the client order ids of protective stops and emergency closes."""
+__all__ = ["Protection"]
 
 _RETRY_NS = 1_000_000_000
 _ANSWER_NS = 5_000_000_000
 _STOP_TRIES = 3
-
-
-@frozen(slots=True)
-class ProtectionSettings:
-    """Distance of a stop from the entry in basis points; nanoseconds a side may be uncovered."""
-
-    host: str
-    bot: str
-    stop_loss_bps: Decimal
-    protect_within_ns: int
+_LOST_WITHIN_NS = 60_000_000_000
+_BPS = Decimal(10_000)
 
 
 @define
 class _SideState:
-    """What is under way for one side; times of the wall clock in nanoseconds, 0 for never."""
+    """What is under way for one side; monotonic times in nanoseconds, 0 for never.
+
+    `naked_ns` is since when the side lacks a working stop, `suspect_ns` when the venue last showed
+    all of them, once one was not there. `lost_ns` are the ends of stops that nobody here ended.
+    """
 
     proposed: str = ""
     proposed_ns: int = 0
     retry_ns: int = 0
     refusals: int = 0
     naked_ns: int = 0
+    suspect_ns: int = 0
+    lost_ns: list[int] = field(factory=list)
 
 
 @define(eq=False)
 class Protection:
-    """Decides on stops; `propose` asks risk for an order, `cancel` takes one back.
+    """Decides on stops; `cancel` takes one back, `liquidation` is the venue's price of a side.
 
     One order at a time is under way per side. A proposal that nobody answers is forgotten after
-    five seconds: a stop too many is found and cancelled, one too few is not.
+    five seconds: a stop too many is found and cancelled, one too few is not. `kept` while all is
+    being closed: working stops stay as they are until the venue says flat. `doubted` are stops
+    that the venue did not know when it was asked; they count for nothing.
     """
 
-    book: SymbolBook
-    settings: ProtectionSettings
-    propose: Callable[[PlaceOrder], None]
+    desk: Desk
     cancel: Callable[[str], None]
-    log: Callable[[str, str], None]
-    instrument: Instrument | None = None
-    next_sequence: int = 0
+    liquidation: Callable[[PositionSide], Decimal]
+    kept: bool = False
+    doubted: set[str] = field(factory=set)
     sides: dict[PositionSide, _SideState] = field(
         factory=lambda: {side: _SideState() for side in PositionSide}
     )
 
+    def judge(self, now_ns: int) -> None:
+        """Note since when which side lacks working stops of its size at a sane price."""
+        for held in self.desk.book.positions:
+            state = self.sides[held.side]
+            if not held.quantity:
+                state.lost_ns.clear()
+            if self._covers(held):
+                state.naked_ns = state.refusals = 0
+            elif not state.naked_ns:
+                state.naked_ns = state.suspect_ns or now_ns
+
+    def unprotected(self) -> tuple[tuple[PositionSide, int], ...]:
+        """Return the sides that lack working stops, each with since when (monotonic)."""
+        naked = ((side, state.naked_ns) for side, state in self.sides.items())
+        return tuple((side, since_ns) for side, since_ns in naked if since_ns)
+
     def look(self, now_ns: int) -> None:
         """Bring stops to what is held; close a side that stayed uncovered for too long."""
-        if self.instrument is None:
+        self.judge(now_ns)
+        if self.desk.instrument is None:
             return
-        stops = self.book.protective()
-        for held in self.book.positions:
-            mine = [stop for stop in stops if stop.command.position_side is held.side]
-            if not held.quantity and not mine:
-                self._covered(held.side)
+        for held in self.desk.book.positions:
+            state = self.sides[held.side]
+            if self.kept and not state.naked_ns:
                 continue
-            todo = plan(wanted_stop(held, self.instrument, self.settings.stop_loss_bps), mine)
+            self._stay_short_of_liquidation(held)
+            todo = self._plan(held)
             for client_order_id in todo.cancel:
                 self.cancel(client_order_id)
-            self._watch(held, mine, now_ns)
+            hopeless = self._hopeless(state, now_ns)
+            if hopeless:
+                self._close(held.side, hopeless, now_ns)
             if todo.place is not None:
                 self._place(todo.place, now_ns)
 
     def under_way(self) -> bool:
         """Tell whether a stop is still to be placed or taken back."""
-        if self.instrument is None:
+        if self.desk.instrument is None:
             return False
-        stops = self.book.protective()
-        for held in self.book.positions:
-            mine = [stop for stop in stops if stop.command.position_side is held.side]
-            todo = plan(wanted_stop(held, self.instrument, self.settings.stop_loss_bps), mine)
-            if todo.place is not None or todo.cancel:
-                return True
-        return False
+        return any(not self._plan(held).idle for held in self.desk.book.positions)
+
+    def tighten(self, side: PositionSide, trigger: Decimal, reason: str) -> None:
+        """Bring a side's stops to this trigger where that is nearer to the market; until flat."""
+        desk, held = self.desk, self.desk.book.positions.of(side)
+        wanted = self._wanted(held)
+        if not wanted or desk.instrument is None:
+            return
+        trigger = desk.instrument.nearest_price(trigger)
+        direction, present = wanted[0].side, wanted[0].trigger_price
+        if trigger == present or tighter(direction, trigger, present) != trigger:
+            return
+        desk.journal(StopTightened(desk.key, side, trigger, reason))
+        desk.book.tightened[side] = trigger
+        was, now = text(present), text(trigger)
+        desk.log("warning", f"stop of the {side.value} position from {was} to {now}: {reason}")
+
+    def tighten_to(self, side: PositionSide, distance_bps: Decimal, reason: str) -> None:
+        """Bring a side's stops to this distance from the mark, never further away."""
+        held, mark = self.desk.book.positions.of(side), self.desk.mark
+        if held.quantity and mark:
+            towards = 1 if held.quantity > 0 else -1
+            self.tighten(side, mark * (1 - towards * distance_bps / _BPS), reason)
 
     def settled(self, command: PlaceOrder) -> None:
         """Hear that risk answered a proposal."""
@@ -107,7 +135,7 @@ class Protection:
         self.settled(command)
         self.sides[command.position_side].retry_ns = now_ns + _RETRY_NS
 
-    def refused(self, order: Order, error: VenueError, mark: Decimal, now_ns: int) -> None:
+    def refused(self, order: Order, error: VenueError, now_ns: int) -> None:
         """Hear that a stop or a close did not get to the venue.
 
         Try again after a pause. A side whose stop the market has passed already, or whose stop the
@@ -121,82 +149,138 @@ class Protection:
         if command.purpose is Purpose.CLOSE or not isinstance(error, Rejected):
             return
         state.refusals += 1
-        passed = ((command.trigger_price or ZERO) - mark) * command.side.sign < 0
+        passed = ((command.trigger_price or ZERO) - self.desk.mark) * command.side.sign < 0
         if passed or state.refusals >= _STOP_TRIES:
             state.retry_ns = 0
             self._close(command.position_side, f"the venue refused its stop: {error}", now_ns)
 
-    def _watch(self, held: Position, stops: Sequence[Order], now_ns: int) -> None:
-        covered = sum((stop.remaining for stop in stops if stop.state.at_venue), ZERO)
-        if covered >= abs(held.quantity):
-            self._covered(held.side)
+    def ended(self, order: Order, now_ns: int) -> None:
+        """Hear that a stop ended; a side whose stops do not last is closed at the market."""
+        self.doubted.discard(order.id)
+        side = order.command.position_side
+        held = self.desk.book.positions.of(side).quantity
+        if not held or order.cancel_requested or order.filled:
             return
-        state = self.sides[held.side]
-        state.naked_ns = state.naked_ns or now_ns
-        if now_ns - state.naked_ns > self.settings.protect_within_ns:
-            why = "no working stop of its size in time (execution.protect_within_s)"
-            self._close(held.side, why, now_ns)
-
-    def _covered(self, side: PositionSide) -> None:
         state = self.sides[side]
-        state.naked_ns = state.refusals = 0
+        state.lost_ns = [*state.lost_ns[1 - _STOP_TRIES :], now_ns]
+        why = f"{order.state.value} {order.reason}".rstrip()
+        self.desk.log("warning", f"a stop ended and nobody here ended it: {why}", order.id)
+
+    def working(self) -> frozenset[str]:
+        """Return the stops that are said to work at the venue."""
+        return frozenset(stop.id for stop in self.desk.book.protective() if stop.state.at_venue)
+
+    def shown(self, missing: frozenset[str], complete_ns: int) -> None:
+        """Hear which working stops the venue did not show.
+
+        `complete_ns` is when it showed all of them last: a side is bare since then, if it is.
+        """
+        for state in self.sides.values():
+            state.suspect_ns = 0
+        for stop in self.desk.book.protective():
+            if stop.id in missing:
+                self.sides[stop.command.position_side].suspect_ns = complete_ns
+            else:
+                self.doubted.discard(stop.id)
+
+    def doubt(self, client_order_id: str) -> bool:
+        """Hear that the venue does not know a stop; tell whether that is news."""
+        order = self.desk.book.live.get(client_order_id)
+        known = client_order_id in self.doubted
+        if known or order is None or order.command.purpose is not Purpose.PROTECT:
+            return False
+        if not order.state.at_venue:
+            return False
+        self.doubted.add(client_order_id)
+        self.desk.log(
+            "error", "the venue does not know this stop: another takes its place", order.id
+        )
+        return True
+
+    def _mine(self, side: PositionSide) -> list[Order]:
+        return [
+            evolve(stop, state=State.UNKNOWN) if stop.id in self.doubted else stop
+            for stop in self.desk.book.protective()
+            if stop.command.position_side is side
+        ]
+
+    def _wanted(self, held: Position) -> tuple[Stop, ...]:
+        desk = self.desk
+        if desk.instrument is None:
+            return ()
+        distance_bps = desk.settings.protection.stop_loss_bps
+        tightened = desk.book.tightened.get(held.side)
+        return wanted_stops(held, desk.instrument, distance_bps, tightened)
+
+    def _plan(self, held: Position) -> Plan:
+        mine = self._mine(held.side)
+        if not held.quantity and not mine:
+            return Plan(None, ())
+        return plan(self._wanted(held), mine)
+
+    def _stay_short_of_liquidation(self, held: Position) -> None:
+        wanted, at = self._wanted(held), self._liquidation(held)
+        if wanted and at:
+            nearer = short_of_liquidation(wanted[0].side, wanted[0].trigger_price, at)
+            if nearer is not None:
+                self.tighten(held.side, nearer, f"liquidation is at {text(at)}")
+
+    def _liquidation(self, held: Position) -> Decimal:
+        """Return the side's liquidation price, 0 for none; hedged sides may show the other's."""
+        mark, at = self.desk.mark, self.liquidation(held.side)
+        return at if (mark - at) * held.quantity > 0 else ZERO
+
+    def _hopeless(self, state: _SideState, now_ns: int) -> str:
+        """Return why a side is to be closed, "" while its stops may still come right."""
+        settings = self.desk.settings.protection
+        if state.naked_ns and now_ns - state.naked_ns > settings.protect_within_ns:
+            return "no working stop of its size in time (execution.protect_within_s)"
+        lost = [at_ns for at_ns in state.lost_ns if now_ns - at_ns < _LOST_WITHIN_NS]
+        return f"{len(lost)} stops of it went within a minute" if len(lost) >= _STOP_TRIES else ""
+
+    def _covers(self, held: Position) -> bool:
+        if not held.quantity:
+            return True
+        direction = Side.SELL if held.quantity > 0 else Side.BUY
+        mark, liquidation = self.desk.mark, self._liquidation(held)
+        working = (
+            stop.remaining
+            for stop in self._mine(held.side)
+            if stop.state.at_venue
+            and not stop.cancel_requested
+            and stop.command.side is direction
+            and sane(direction, stop.command.trigger_price or ZERO, mark, liquidation)
+        )
+        return sum(working, ZERO) >= abs(held.quantity)
 
     def _busy(self, side: PositionSide, now_ns: int) -> bool:
         state = self.sides[side]
         answer_due = bool(state.proposed) and now_ns - state.proposed_ns < _ANSWER_NS
-        closing = any(
-            order.command.purpose is Purpose.CLOSE and order.command.position_side is side
-            for order in self.book.live.values()
-        )
-        return answer_due or closing or now_ns < state.retry_ns
+        return answer_due or self.desk.closing(side) or now_ns < state.retry_ns
 
     def _place(self, stop: Stop, now_ns: int) -> None:
-        if not self._busy(stop.position_side, now_ns):
-            self._propose(
-                stop.side,
-                stop.position_side,
-                OrderType.STOP_MARKET,
-                stop.quantity,
-                stop.trigger_price,
-                Purpose.PROTECT,
-                now_ns,
-            )
+        if self._busy(stop.position_side, now_ns):
+            return
+        state = self.sides[stop.position_side]
+        state.proposed_ns = now_ns
+        state.proposed = self.desk.close(
+            stop.side,
+            stop.position_side,
+            OrderType.STOP_MARKET,
+            stop.quantity,
+            Purpose.PROTECT,
+            trigger_price=stop.trigger_price,
+        )
 
     def _close(self, side: PositionSide, reason: str, now_ns: int) -> None:
-        held = self.book.positions.of(side)
-        if self.instrument is None or not held.quantity or self._busy(side, now_ns):
+        desk, held = self.desk, self.desk.book.positions.of(side)
+        if desk.instrument is None or not held.quantity or self._busy(side, now_ns):
             return
-        self.log("error", f"closing the {side.value} position at the market: {reason}")
+        desk.log("error", f"closing the {side.value} position at the market: {reason}")
         direction = Side.SELL if held.quantity > 0 else Side.BUY
-        quantity = min(abs(held.quantity), self.instrument.market_max_quantity)
-        self._propose(direction, side, OrderType.MARKET, quantity, None, Purpose.CLOSE, now_ns)
-
-    def _propose(
-        self,
-        direction: Side,
-        side: PositionSide,
-        kind: OrderType,
-        quantity: Decimal,
-        trigger_price: Decimal | None,
-        purpose: Purpose,
-        now_ns: int,
-    ) -> None:
-        assert self.instrument is not None
-        key = self.instrument.key
-        sequence = max(self.next_sequence, self.book.next_sequence(STOP_BOT))
-        self.next_sequence = sequence + 1
-        command = PlaceOrder(
-            key,
-            make(self.settings.host, STOP_BOT, key.symbol, sequence),
-            direction,
-            side,
-            kind,
-            quantity,
-            trigger_price=trigger_price,
-            reduce_only=True,
-            purpose=purpose,
-            bot=self.settings.bot,
-        )
+        most = desk.instrument.round_quantity(desk.instrument.market_max_quantity)
         state = self.sides[side]
-        state.proposed, state.proposed_ns = command.client_order_id, now_ns
-        self.propose(command)
+        state.proposed_ns = now_ns
+        state.proposed = desk.close(
+            direction, side, OrderType.MARKET, min(abs(held.quantity), most), Purpose.CLOSE
+        )

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from actors.desk import Desk
+from actors.desk import STOP_BOT, Desk
 from actors.messages import OrderRead, ReadOrder
-from actors.protection import STOP_BOT
 from core.ids import parse
 from core.orders import Event, Order, State
 from core.records import OrderGone
@@ -80,7 +79,8 @@ class Questions:
                 if known is not None and known.state.ended and not owing:
                     del self.due[client_order_id]
                     continue
-                longer_ns = min(max(pause_ns, 1) * 2, settings.longest_query_ns)
+                longer_ns = max(pause_ns * 2, settings.first_query_ns)
+                longer_ns = min(longer_ns, settings.longest_query_ns)
                 self.due[client_order_id] = (now_ns + longer_ns, longer_ns)
                 conditional = self._conditional(client_order_id, known)
                 desk.read(ReadOrder(desk.key, client_order_id, conditional, desk.actor.name))

@@ -11,12 +11,12 @@ from attrs import frozen
 from actors import names
 from actors.account import AccountActor
 from actors.connection import ConnectionActor
+from actors.desk import ProtectionSettings
 from actors.exchange import ExchangeActor
 from actors.journal import JournalActor
 from actors.market import MarketActor, MarketSettings
 from actors.operations import OperationsActor
 from actors.position import PositionActor, PositionSettings
-from actors.protection import ProtectionSettings
 from actors.risk import RiskActor
 from actors.risk_desk import RiskSettings
 from actors.runtime import Actor, ActorStatistics, ChildSpec, SupervisorSpec
@@ -25,6 +25,7 @@ from actors.stream import OpenStreams, StreamActor
 from actors.timesync import ClockSettings, TimesyncActor
 from core.config import Bot, Config
 from core.evidence import ProofRule
+from core.flattening import SliceRule
 from core.messages import Key
 from core.ports import Display, EventSink, ExchangeProcess, Journal, Log, Records, Stream, Venue
 from core.strategies.hedge_grid import GridSettings
@@ -214,8 +215,16 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
 
 
 def position_settings(config: Config, bot: Bot) -> PositionSettings:
-    """Gather what a bot's positions are configured with."""
+    """Gather what a bot's positions are configured with.
+
+    Asking for stops costs the venue's weight 1 and the count-down 10, for each symbol: with many of
+    them both are done less often, so that each takes a quarter of the weight at most.
+    """
     venue, execution = config.venues.binance, config.execution
+    symbols = sum(len(each.symbols) for each in config.bots)
+    protect_within_ns = int(execution.protect_within_s * _NS_S)
+    dead_man_ns = int(execution.dead_man_s * _NS_S)
+    dead_man_every_ns = max(dead_man_ns // 3, symbols * _NS_S)
     proof = ProofRule(execution.max_order_age_ms * _NS_MS, venue.recv_window_ms * _NS_MS)
     return PositionSettings(
         host=config.host_name,
@@ -225,10 +234,9 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
         hedge_mode=venue.hedge_mode,
         groups=venue.symbol_groups,
         protection=ProtectionSettings(
-            config.host_name,
-            bot.name,
             Decimal(bot.stop_loss_bps),
-            int(execution.protect_within_s * _NS_S),
+            protect_within_ns,
+            max(protect_within_ns // 2, symbols * _NS_S // 10),
         ),
         proof=proof,
         answer_within_ns=proof.max_order_age_ns + int(_call_s(config) * _NS_S),
@@ -236,6 +244,10 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
         longest_query_ns=execution.unknown_max_query_ms * _NS_MS,
         alert_after_ns=int(execution.unknown_alert_after_s * _NS_S),
         reconcile_every_ns=int(config.market.reconcile_every_s * _NS_S),
+        slices=SliceRule(execution.slice_depth_percent, execution.slice_slippage_bps),
+        flatten_within_ns=int(execution.flatten_within_s * _NS_S),
+        dead_man_ns=max(dead_man_ns, 3 * dead_man_every_ns) if dead_man_ns else 0,
+        dead_man_every_ns=dead_man_every_ns,
     )
 
 

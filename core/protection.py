@@ -1,4 +1,4 @@
-"""Protection: one working stop of matching size per open side, the new one before the old goes."""
+"""Protection: working stops of matching size per open side, the new one before the old goes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from core.money import ceil_to_step, floor_to_step
 from core.orders import Order, State
 from core.positions import Position
 
-__all__ = ["Plan", "Stop", "plan", "wanted_stop"]
+__all__ = ["Plan", "Stop", "plan", "sane", "short_of_liquidation", "tighter", "wanted_stops"]
 
 _BPS = Decimal(10_000)
+_BEYOND_BPS = Decimal(25)
+_ROOM_BPS = Decimal(50)
 
 
 @frozen(slots=True)
@@ -40,48 +42,107 @@ class Plan:
         return self.place is None and not self.cancel
 
 
-def wanted_stop(position: Position, instrument: Instrument, distance_bps: Decimal) -> Stop | None:
-    """Return the stop of an open side, `distance_bps` of the entry price away; None when flat.
+def wanted_stops(
+    position: Position,
+    instrument: Instrument,
+    distance_bps: Decimal,
+    tightened: Decimal | None = None,
+) -> tuple[Stop, ...]:
+    """Return the stops of an open side, `distance_bps` of the entry price away; none when flat.
 
-    The trigger is the nearest price that the venue takes.
+    More than one where the position is larger than a market order may be. The trigger is the
+    nearest price that the venue takes, or `tightened` where that is nearer to the market.
     """
     if not position.quantity:
-        return None
-    long = position.quantity > 0
+        return ()
+    side = Side.SELL if position.quantity > 0 else Side.BUY
     step = position.entry_price * distance_bps / _BPS
-    trigger = instrument.nearest_price(position.entry_price + (-step if long else step))
-    tick = instrument.tick_size
-    lowest = max(ceil_to_step(instrument.min_price, tick), tick)
-    highest = floor_to_step(instrument.max_price, tick)
-    return Stop(
-        Side.SELL if long else Side.BUY,
-        position.side,
-        abs(position.quantity),
-        min(max(trigger, lowest), highest),
+    trigger = position.entry_price - side.opposite.sign * step
+    if tightened is not None:
+        trigger = tighter(side, trigger, tightened)
+    trigger = _allowed(instrument, trigger)
+    return tuple(
+        Stop(side, position.side, quantity, trigger)
+        for quantity in _pieces(abs(position.quantity), instrument)
     )
 
 
-def plan(wanted: Stop | None, stops: Sequence[Order]) -> Plan:
-    """Compare the stop that a side needs with that side's protective orders.
+def tighter(side: Side, one: Decimal, other: Decimal) -> Decimal:
+    """Return the one of two triggers that a stop of this direction reaches first."""
+    return max(one, other) if side is Side.SELL else min(one, other)
+
+
+def short_of_liquidation(side: Side, trigger: Decimal, liquidation: Decimal) -> Decimal | None:
+    """Return the trigger to tighten to where this one would not fire before liquidation.
+
+    None where it fires in time, or where no `liquidation` price is known (0). A stop needs a room
+    of 25 bps; one that lacks it gets 50, so that a price that wanders does not move it each time.
+    """
+    if not liquidation:
+        return None
+    towards = side.opposite.sign
+    nearest = liquidation * (1 + towards * _BEYOND_BPS / _BPS)
+    if (trigger - nearest) * towards >= 0:
+        return None
+    return liquidation * (1 + towards * _ROOM_BPS / _BPS)
+
+
+def sane(side: Side, trigger: Decimal, mark: Decimal, liquidation: Decimal) -> bool:
+    """Tell whether a stop can still protect: the mark has not passed it, liquidation is beyond it.
+
+    0 stands for a mark or a liquidation price that is not known.
+    """
+    waits = not mark or (trigger - mark) * side.sign > 0
+    in_time = not liquidation or (liquidation - trigger) * side.sign > 0
+    return waits and in_time
+
+
+def _allowed(instrument: Instrument, trigger: Decimal) -> Decimal:
+    tick = instrument.tick_size
+    lowest = max(ceil_to_step(instrument.min_price, tick), tick)
+    highest = floor_to_step(instrument.max_price, tick)
+    return min(max(instrument.nearest_price(trigger), lowest), highest)
+
+
+def _pieces(quantity: Decimal, instrument: Instrument) -> list[Decimal]:
+    """Split a quantity into parts that a market order may have, none under the minimum."""
+    most = max(instrument.round_quantity(instrument.market_max_quantity), instrument.lot_step)
+    pieces = []
+    while quantity > most:
+        rest = quantity - most
+        part = most if rest >= instrument.min_quantity else quantity - instrument.min_quantity
+        pieces.append(part)
+        quantity -= part
+    return [*pieces, quantity]
+
+
+def plan(wanted: Sequence[Stop], stops: Sequence[Order]) -> Plan:
+    """Compare the stops that a side needs with that side's protective orders.
 
     A stop on its way counts as neither working nor missing: nothing is placed beside it. Beside one
     of unknown outcome another is placed, once: proof takes many seconds, and two stops of a side
-    do no harm, since both can only close it; the one too many goes when a fitting one works. One
+    do no harm, since both can only close it; the one too many goes when fitting ones work. One
     that has begun to fill is closing the side, and what it leaves is looked at when it has ended.
     """
     live = [stop for stop in stops if not stop.state.ended]
-    if wanted is None:
+    if not wanted:
         return Plan(None, _cancellable(live))
     if any(stop.state is State.PARTIALLY_FILLED for stop in live):
         return Plan(None, ())
-    fitting = [stop for stop in live if _fits(stop, wanted)]
-    working = [stop for stop in fitting if stop.state.at_venue]
-    if working:
-        keep = working[-1].id
-        return Plan(None, _cancellable([stop for stop in live if stop.id != keep]))
+    free = [stop for stop in live if stop.state.at_venue]
+    keep: set[str] = set()
+    missing: Stop | None = None
+    for each in wanted:
+        working = [stop for stop in free if stop.id not in keep and _fits(stop, each)]
+        if working:
+            keep.add(working[-1].id)
+        else:
+            missing = missing or each
+    if missing is None:
+        return Plan(None, _cancellable([stop for stop in live if stop.id not in keep]))
     on_its_way = any(stop.state is State.SUBMITTING for stop in live)
     unknown = sum(1 for stop in live if stop.state is State.UNKNOWN)
-    return Plan(None if on_its_way or unknown > 1 else wanted, ())
+    return Plan(None if on_its_way or unknown > 1 else missing, ())
 
 
 def _fits(stop: Order, wanted: Stop) -> bool:

@@ -18,6 +18,7 @@ from core.messages import (
     OrderType,
     OrderUpdated,
     PlaceOrder,
+    PositionSide,
     Purpose,
     TimeInForce,
 )
@@ -25,7 +26,15 @@ from core.money import ZERO
 from core.orders import Event, Order, State, adopt, advance, intend, update
 from core.ports import Record
 from core.positions import PositionBook
-from core.records import AmendIntended, BooksOpened, OrderGone, OrderIntended, Reconciled
+from core.records import (
+    AmendIntended,
+    BooksOpened,
+    OrderGone,
+    OrderIntended,
+    Reconciled,
+    StopTightened,
+    SymbolOpened,
+)
 from core.risk.exposure import Working
 from core.strategies.intents import View
 
@@ -41,7 +50,9 @@ class SymbolBook:
 
     `foreign` holds the last word on orders that another program made. Orders that ended are
     remembered for late news, the oldest forgotten first. `verified_ns` is the instant up to which
-    the journal is known to hold every fill (0 for none).
+    the journal is known to hold every fill (0 for none). `tightened` holds the nearest trigger that
+    a side's stop was brought to, until the side is flat; `terms` what the journal says of the
+    symbol.
     """
 
     def __init__(self, key: Key, host: str, multiplier: Decimal = Decimal(1)) -> None:
@@ -56,6 +67,8 @@ class SymbolBook:
         self.last_fill_ns = 0
         self.opened_ns = 0
         self.verified_ns = 0
+        self.tightened: dict[PositionSide, Decimal] = {}
+        self.terms: SymbolOpened | None = None
         self._first_sequence = 0
         self._ended_since: list[str] = []
         self._folded: dict[str, Decimal] = {}
@@ -155,8 +168,11 @@ class SymbolBook:
         """
         if fill.time_ns <= self.opened_ns:
             return None
+        before = self.positions.of(fill.position_side).quantity
         realised = self.positions.apply(fill)
         if realised is not None:
+            if before * self.positions.of(fill.position_side).quantity <= 0:
+                self.tightened.pop(fill.position_side, None)
             self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
             if is_ours(fill.client_order_id, self.host, self.key.symbol):
                 self._used(fill.client_order_id)
@@ -265,6 +281,10 @@ class SymbolBook:
                 self.fill(payload)
             case FundingPaid():
                 self.funding[payload.funding_id] = payload.amount
+            case StopTightened():
+                self.tightened[payload.position_side] = payload.trigger_price
+            case SymbolOpened():
+                self.terms = self.terms or payload
             case Reconciled() if not payload.differences:
                 # In the venue's time, which the record's own may be far from.
                 self.verified_ns = self.last_fill_ns

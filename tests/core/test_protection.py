@@ -10,7 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from core.messages import PositionSide, Side
 from core.orders import Event, Order, State, advance, intend
 from core.positions import Position
-from core.protection import Plan, Stop, plan, wanted_stop
+from core.protection import (
+    Plan,
+    Stop,
+    plan,
+    sane,
+    short_of_liquidation,
+    tighter,
+    wanted_stops,
+)
 from tests.core.samples import D, instrument, stop
 
 LONG = PositionSide.LONG
@@ -28,14 +36,14 @@ WANTED = Stop(Side.SELL, LONG, D(1), D(90))
 
 
 def test_a_flat_side_wants_no_stop() -> None:
-    assert wanted_stop(held("0"), instrument(), D(150)) is None
+    assert wanted_stops(held("0"), instrument(), D(150)) == ()
 
 
 def test_a_long_side_is_closed_below_its_entry_and_a_short_one_above() -> None:
-    below = wanted_stop(held("2"), instrument(), D(150))
-    above = wanted_stop(held("-2", side=PositionSide.SHORT), instrument(), D(150))
-    assert below == Stop(Side.SELL, LONG, D(2), D("98.5"))
-    assert above == Stop(Side.BUY, PositionSide.SHORT, D(2), D("101.5"))
+    below = wanted_stops(held("2"), instrument(), D(150))
+    above = wanted_stops(held("-2", side=PositionSide.SHORT), instrument(), D(150))
+    assert below == (Stop(Side.SELL, LONG, D(2), D("98.5")),)
+    assert above == (Stop(Side.BUY, PositionSide.SHORT, D(2), D("101.5")),)
 
 
 @given(
@@ -48,35 +56,34 @@ def test_the_trigger_is_always_a_price_that_the_venue_takes(
 ) -> None:
     side, quantity = position
     listed = instrument(min_price=D("0.25"), max_price=D("999999.95"))
-    found = wanted_stop(held(quantity, str(entry), side), listed, distance_bps)
-    assert found is not None
+    (found,) = wanted_stops(held(quantity, str(entry), side), listed, distance_bps)
     command = stop("s", quantity="0.3", side=found.side, position_side=side)
     listed.check(evolve(command, trigger_price=found.trigger_price), entry)
 
 
 def test_a_side_without_any_stop_gets_one() -> None:
-    assert plan(WANTED, []) == Plan(WANTED, ())
+    assert plan([WANTED], []) == Plan(WANTED, ())
     ended = [order(state.value, state) for state in State if state.ended]
-    assert plan(WANTED, ended) == Plan(WANTED, ())
+    assert plan([WANTED], ended) == Plan(WANTED, ())
 
 
 def test_a_working_stop_that_fits_leaves_nothing_to_do() -> None:
-    assert plan(WANTED, [order("a", State.NEW)]).idle
+    assert plan([WANTED], [order("a", State.NEW)]).idle
 
 
 def test_nothing_is_placed_beside_a_stop_on_its_way() -> None:
-    assert plan(WANTED, [order("a", State.SUBMITTING)]).idle
+    assert plan([WANTED], [order("a", State.SUBMITTING)]).idle
 
 
 def test_beside_a_stop_of_unknown_outcome_one_more_is_placed_and_no_third() -> None:
     unknown = order("a", State.UNKNOWN)
-    assert plan(WANTED, [unknown]).place == WANTED
-    assert plan(WANTED, [unknown, order("b", State.UNKNOWN)]).idle
+    assert plan([WANTED], [unknown]).place == WANTED
+    assert plan([WANTED], [unknown, order("b", State.UNKNOWN)]).idle
 
 
 def test_of_a_stop_that_was_found_after_all_and_the_one_beside_it_one_goes() -> None:
     both = [order("a", State.NEW), order("b", State.NEW)]
-    assert plan(WANTED, both) == Plan(None, ("a",))
+    assert plan([WANTED], both) == Plan(None, ("a",))
 
 
 def test_a_stop_that_does_not_fit_stays_until_the_new_one_works() -> None:
@@ -86,26 +93,26 @@ def test_a_stop_that_does_not_fit_stays_until_the_new_one_works() -> None:
         evolve(order("leaving", State.NEW), cancel_requested=True),
     ]
     for misfit in misfits:
-        assert plan(WANTED, [misfit]) == Plan(WANTED, ())
-    assert plan(WANTED, [*misfits, order("new", State.NEW)]) == Plan(None, ("size", "trigger"))
+        assert plan([WANTED], [misfit]) == Plan(WANTED, ())
+    assert plan([WANTED], [*misfits, order("new", State.NEW)]) == Plan(None, ("size", "trigger"))
 
 
 def test_the_stop_of_the_other_direction_or_side_does_not_fit() -> None:
     turned = Stop(Side.BUY, LONG, D(1), D(90))
-    assert plan(turned, [order("a", State.NEW)]) == Plan(turned, ())
+    assert plan([turned], [order("a", State.NEW)]) == Plan(turned, ())
     other = evolve(WANTED, position_side=PositionSide.BOTH)
-    assert plan(other, [order("a", State.NEW)]) == Plan(other, ())
+    assert plan([other], [order("a", State.NEW)]) == Plan(other, ())
 
 
 def test_of_two_stops_that_fit_the_newer_stays() -> None:
     both = [order("old", State.NEW), order("new", State.NEW)]
-    assert plan(WANTED, both) == Plan(None, ("old",))
+    assert plan([WANTED], both) == Plan(None, ("old",))
 
 
 def test_a_stop_that_has_begun_to_fill_is_left_to_finish() -> None:
     firing = evolve(order("a", State.PARTIALLY_FILLED, "2"), filled=D(1))
-    assert plan(WANTED, [firing]).idle
-    assert plan(WANTED, [firing, order("b", State.NEW)]).idle
+    assert plan([WANTED], [firing]).idle
+    assert plan([WANTED], [firing, order("b", State.NEW)]).idle
 
 
 def test_a_flat_side_lets_go_of_every_stop_that_the_venue_holds() -> None:
@@ -116,7 +123,74 @@ def test_a_flat_side_lets_go_of_every_stop_that_the_venue_holds() -> None:
         order("unknown", State.UNKNOWN),
         evolve(order("leaving", State.NEW), cancel_requested=True),
     ]
-    assert plan(None, stops) == Plan(None, ("a", "firing"))
+    assert plan([], stops) == Plan(None, ("a", "firing"))
+
+
+# Positions larger than a market order may be
+
+
+def test_a_position_larger_than_a_market_order_gets_several_stops() -> None:
+    listed = instrument(market_max_quantity=D(120))
+    found = wanted_stops(held("250"), listed, D(150))
+    assert [stop.quantity for stop in found] == [D(120), D(120), D(10)]
+    assert {stop.trigger_price for stop in found} == {D("98.5")}
+
+
+@given(st.integers(1, 10**6), st.integers(1, 50), st.integers(1, 2_000))
+def test_the_parts_add_up_and_each_is_one_that_the_venue_takes(
+    lots: int, least: int, most: int
+) -> None:
+    most = max(most, 2 * least)
+    listed = instrument(
+        lot_step=D("0.01"), min_quantity=D(least) / 100, market_max_quantity=D(most) / 100
+    )
+    lots = max(least, lots % (most * 50) or 1)
+    parts = [s.quantity for s in wanted_stops(held(str(D(lots) / 100)), listed, D(150))]
+    assert sum(parts) == D(lots) / 100
+    assert all(listed.min_quantity <= part <= listed.market_max_quantity for part in parts)
+
+
+def test_parts_are_placed_one_after_the_other_and_old_stops_go_last() -> None:
+    wanted = [WANTED, WANTED, Stop(Side.SELL, LONG, D("0.5"), D(90))]
+    old = order("old", State.NEW, quantity="0.7")
+    assert plan(wanted, [old]) == Plan(WANTED, ())
+    assert plan(wanted, [old, order("a", State.SUBMITTING)]).idle
+    assert plan(wanted, [old, order("a", State.NEW)]) == Plan(WANTED, ())
+    two = [old, order("a", State.NEW), order("b", State.NEW)]
+    assert plan(wanted, two) == Plan(wanted[2], ())
+    assert plan(wanted, [*two, order("c", State.NEW, "0.5")]) == Plan(None, ("old",))
+
+
+# A trigger at a sane price
+
+
+def test_a_tightened_trigger_counts_only_while_it_is_the_nearer_one() -> None:
+    (nearer,) = wanted_stops(held("1"), instrument(), D(150), D("99.5"))
+    (farther,) = wanted_stops(held("1"), instrument(), D(150), D("95"))
+    assert (nearer.trigger_price, farther.trigger_price) == (D("99.5"), D("98.5"))
+    assert tighter(Side.BUY, D(101), D(102)) == D(101)
+
+
+def test_a_stop_that_the_mark_has_passed_or_that_liquidation_comes_before_does_not_protect() -> (
+    None
+):
+    assert sane(Side.SELL, D(98), D(100), D(80))
+    assert sane(Side.SELL, D(98), D(0), D(0)), "nothing is known that speaks against it"
+    assert not sane(Side.SELL, D(98), D(98), D(80))
+    assert not sane(Side.SELL, D(98), D(100), D(98))
+    assert sane(Side.BUY, D(102), D(100), D(120))
+    assert not sane(Side.BUY, D(102), D(103), D(120))
+    assert not sane(Side.BUY, D(102), D(100), D(101))
+
+
+def test_a_trigger_behind_liquidation_is_brought_before_it_with_room_to_spare() -> None:
+    assert short_of_liquidation(Side.SELL, D("98.5"), D(0)) is None
+    assert short_of_liquidation(Side.SELL, D("98.5"), D(80)) is None
+    assert short_of_liquidation(Side.SELL, D(79), D(80)) == D("80.4")
+    assert short_of_liquidation(Side.SELL, D("80.2"), D(80)) is None, "25 bps are enough"
+    assert short_of_liquidation(Side.BUY, D(121), D(120)) == D("119.4")
+    assert short_of_liquidation(Side.BUY, D("119.8"), D(120)) == D("119.4")
+    assert short_of_liquidation(Side.BUY, D("119.6"), D(120)) is None
 
 
 class Venue(RuleBasedStateMachine):
@@ -128,8 +202,8 @@ class Venue(RuleBasedStateMachine):
         self.quantity = 1
         self.was_covered = False
 
-    def wanted(self) -> Stop | None:
-        return Stop(Side.SELL, LONG, D(self.quantity), D(90)) if self.quantity else None
+    def wanted(self) -> list[Stop]:
+        return [Stop(Side.SELL, LONG, D(self.quantity), D(90))] if self.quantity else []
 
     def covered(self) -> bool:
         """A stop works that is not on its way out."""
