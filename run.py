@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -108,7 +108,7 @@ class _Host:
         self.display = display
         self.log = log
         self.stop = stop
-        self.venues = (_binance(config, log),)
+        self.venues = (_binance(config, log.hide),)
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
             on_log=self._runtime_says,
@@ -124,8 +124,8 @@ class _Host:
 
         config = self.config
         state = Path(config.paths.state)
-        self._prepare_journal(state)
         self._start_exchanges()
+        self._check_readiness()
         self._write_down(HostStarted(config.mode, config.host_name, _version()))
         spec = tree(config, self._parts(state))
         self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
@@ -185,6 +185,19 @@ class _Host:
                 with suppress(VenueError):
                     venue.process.ensure()
 
+    def _check_readiness(self) -> None:
+        """Look at everything a start needs, once. Errors: `NotReady` with all that stops it."""
+        from adapters.readiness import at_start, refusal, summary
+
+        report = at_start(self.config, os.environ, self.venues, lambda: bool(self.stop.reason))
+        for level, line in summary(report):
+            self.log.log(level, "readiness", line)
+        if report.stopping:
+            for venue in self.venues:
+                if venue.process is not None:
+                    venue.process.stop()
+            raise refusal(report)
+
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""
         from actors import names
@@ -224,12 +237,6 @@ class _Host:
         level = "error" if kind in _ORDER_MESSAGES else "warning"
         self.log.log(level, to, f"dead letter ({reason}): {kind}")
 
-    def _prepare_journal(self, state: Path) -> None:
-        from adapters.operations import JOURNAL, durability
-        from adapters.storage.prepare import prepare
-
-        prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
-
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""
         from adapters.operations import open_journal
@@ -256,6 +263,29 @@ class _Host:
         )
 
 
+def check_host(config: Config, *, json: bool) -> int:
+    """Print the readiness report; return 0 when a start would be allowed, 3 when not.
+
+    A local exchange that does not run is started for it, on a copy of its account.
+    """
+    from adapters.paper_setup import untouched
+    from adapters.readiness import examine, show
+
+    with untouched(config) as asked, ExitStack() as ends:
+
+        def venues() -> list[VenueParts]:
+            venue = _binance(asked, lambda _: None)
+            if venue.process is not None and not venue.process.find():
+                ends.callback(venue.process.stop)
+                with suppress(VenueError):
+                    venue.process.ensure()
+            return [venue]
+
+        report = examine(config, os.environ, venues)
+    show(report, json=json)
+    return 0 if report.ready else cli.NOT_READY
+
+
 def _remote_hosts(mode: str) -> Hosts:
     """Return the hosts of testnet or live; this is the only place that imports the live ones."""
     if mode == "live":
@@ -271,10 +301,11 @@ def _addresses(hosts: Hosts) -> tuple[str, str]:
     return hosts.rest, hosts.ws
 
 
-def _binance(config: Config, log: LogFile) -> VenueParts:
-    """Build Binance's parts for the configured mode."""
+def _binance(config: Config, hide: Callable[[Secret], None]) -> VenueParts:
+    """Build Binance's parts for the configured mode; `hide` keeps a secret out of the log."""
     from actors.supervisor import VenueParts
     from adapters.configuration import keys
+    from adapters.paper_setup import paper_exchange
     from adapters.venues.binance_usdm.history import OrderIds
     from adapters.venues.binance_usdm.hosts import local
     from adapters.venues.binance_usdm.limits import Budget
@@ -285,14 +316,14 @@ def _binance(config: Config, log: LogFile) -> VenueParts:
     process: PaperExchange | AttachedExchange | None = None
     remote: Hosts | None = None
     if config.mode == "paper":
-        process, key, secret = _paper_exchange(config)
+        process, key, secret = paper_exchange(config, HERE / "run.py")
         endpoints = process.endpoints
     else:
         key, secret = keys(settings.key_env, settings.secret_env, "venues.binance", os.environ)
         remote = _remote_hosts(config.mode)
         endpoints = partial(_addresses, remote)
-    log.hide(key)
-    log.hide(secret)
+    hide(key)
+    hide(secret)
     budget = Budget(reserve_percent=settings.rate_reserve_percent)
     ids = OrderIds()
     connect_timeout_s = settings.connect_timeout_ms / 1000
@@ -342,45 +373,9 @@ def _binance(config: Config, log: LogFile) -> VenueParts:
     )
 
 
-def _paper_exchange(config: Config) -> tuple[PaperExchange | AttachedExchange, Secret, Secret]:
-    """Make the local exchange's process and the key pair that opens its account."""
-    from adapters.configuration import keys
-    from adapters.paper import AttachedExchange, PaperExchange
-    from adapters.venues.binance_usdm.emulator.discovery import credentials
-
-    paper = config.paper
-    if paper.key_env:
-        key, secret = keys(paper.key_env, paper.secret_env, "paper", os.environ)
-        return AttachedExchange("binance", paper.exchange), key, secret
-    folder = Path(config.paths.state) / "exchange"
-    key, secret = (Secret(word) for word in credentials(folder / "binance", "", ""))
-    if paper.exchange:
-        return AttachedExchange("binance", paper.exchange), key, secret
-    symbols = ",".join(symbol for bot in config.bots for symbol in bot.symbols)
-    market = "synthetic" if paper.market == "synthetic" else ",".join(paper.files)
-
-    def command(port: int) -> list[str]:
-        options = {
-            "--venue": "binance",
-            "--port": port,
-            "--seed": paper.seed,
-            "--symbols": symbols,
-            "--market": market,
-            "--speed": paper.speed,
-            "--state": folder,
-            "--balance": paper.balance_usdt,
-        }
-        words = [str(word) for option in options.items() for word in option]
-        return [sys.executable, str(HERE / "run.py"), "exchange", *words]
-
-    log_path = Path(config.paths.logs) / "exchange.log"
-    process = PaperExchange("binance", folder, log_path, command)
-    return process, key, secret
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code."""
-    return cli.main(run_host, arguments)
+    return cli.main(run_host, check_host, arguments)
 
 
 def _version() -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from adapters.cli_check import CHECK_HOST, CheckHost, check
 from adapters.cli_operator import COMMANDS
 from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
 from adapters.masking import Masker
-from core.errors import BulkheadError, ConfigError, UsageError, UserError
+from core.errors import BulkheadError, ConfigError, NotReady, UsageError, UserError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -239,8 +240,8 @@ def tail(
     return DONE
 
 
-for operator_command in COMMANDS:
-    cli.add_command(operator_command)
+for command in (check, *COMMANDS):
+    cli.add_command(command)
 
 
 def _show(lines: deque[str]) -> None:
@@ -254,10 +255,10 @@ class RunHost(Protocol):
     def __call__(self, config: Config, *, for_s: float | None) -> int: ...
 
 
-def main(run_host: RunHost, arguments: list[str] | None = None) -> int:
+def main(run_host: RunHost, check_host: CheckHost, arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; every failure is one line on stderr."""
     _open_what_is_closed()
-    code = _main(run_host, arguments)
+    code = _main(run_host, check_host, arguments)
     try:
         sys.stdout.flush()
     except OSError:
@@ -276,13 +277,14 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the process's life)
 
 
-def _main(run_host: RunHost, arguments: list[str] | None) -> int:
+def _main(run_host: RunHost, check_host: CheckHost, arguments: list[str] | None) -> int:
     context: click.Context | None = None
     try:
         with cli.make_context(
             "python run.py", list(sys.argv[1:] if arguments is None else arguments)
         ) as context:
             context.meta[_RUN_HOST] = run_host
+            context.meta[CHECK_HOST] = check_host
             return cli.invoke(context) or DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -294,7 +296,7 @@ def _main(run_host: RunHost, arguments: list[str] | None) -> int:
     except UserError as error:
         for one in (error, *getattr(error, "others", ())):
             _say(WRONG_USE, one.what, one.where, one.mend)
-        return WRONG_USE
+        return NOT_READY if isinstance(error, NotReady) else WRONG_USE
     except BulkheadError as error:
         where = _write_down(context, error)
         what = Masker(_secrets(context)).mask(str(error))

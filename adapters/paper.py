@@ -64,8 +64,13 @@ class PaperExchange:
         self._heard_s = time.monotonic()
         return Endpoints(self._running.rest, self._running.ws, self._running.pid)
 
+    def find(self) -> bool:
+        """Use the exchange that runs already, as it is; tell whether one does."""
+        self._running = discover(self._state_dir, self._venue)
+        return self._running is not None
+
     def endpoints(self) -> tuple[str, str]:
-        """Return the REST and WebSocket addresses, empty before the first `ensure`."""
+        """Return the REST and WebSocket addresses, empty before one was found."""
         return (self._running.rest, self._running.ws) if self._running else ("", "")
 
     def alive(self) -> bool:
@@ -180,6 +185,10 @@ class AttachedExchange:
     def endpoints(self) -> tuple[str, str]:
         """Return the REST and WebSocket addresses."""
         return self._rest, "ws" + self._rest.removeprefix("http")
+
+    def find(self) -> bool:
+        """Tell whether it answers."""
+        return self.alive()
 
     def alive(self) -> bool:
         """Tell whether it answers."""

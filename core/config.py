@@ -82,6 +82,7 @@ class BinanceVenue:
     margin: str = field(default="isolated", validator=rules.one_of("isolated", "cross"))
     hedge_mode: bool = True
     stream_silence_ms: int = field(default=10_000, validator=rules.between(100, 600_000))
+    allow_unrestricted_key: bool = False
 
 
 @frozen(slots=True, kw_only=True)

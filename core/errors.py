@@ -3,7 +3,8 @@
 BulkheadError
 ├── UserError                 one line for the console: what, where, how to mend
 │   ├── ConfigError           a key of config.toml (where = its full path)
-│   └── UsageError            a command line, an operator's command, a file handed in
+│   ├── UsageError            a command line, an operator's command, a file handed in
+│   └── NotReady              an item of the readiness report that stops a start
 ├── InvalidOrder              an order that breaks an instrument's rules, before any request
 ├── IllegalTransition         an order event that its state does not allow
 ├── BookError                 a local book that can no longer be trusted
@@ -38,6 +39,7 @@ __all__ = [
     "InvalidOrder",
     "JournalError",
     "NotFound",
+    "NotReady",
     "OutcomeUnknown",
     "PositionMismatch",
     "RateLimited",
@@ -85,6 +87,17 @@ class ConfigError(UserError):
 
 class UsageError(UserError):
     """A command line, an operator's command or an input file that cannot be used."""
+
+
+class NotReady(UserError):
+    """A start that the readiness report does not allow.
+
+    `others` are the further items that stop it, each to be shown on a line of its own.
+    """
+
+    def __init__(self, what: str, where: str, mend: str, others: tuple[NotReady, ...] = ()) -> None:
+        super().__init__(what, where, mend)
+        self.others = others
 
 
 class InvalidOrder(BulkheadError):

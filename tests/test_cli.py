@@ -14,12 +14,12 @@ import pytest
 
 import run
 from adapters import cli
-from core.errors import JournalError, UsageError
+from core.errors import JournalError, NotReady, UsageError
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
-    "exchange", "flatten", "halt", "ledger", "pause", "reduce-only", "reset-halt", "resume",
-    "status", "tail", "throttle",
+    "check", "exchange", "flatten", "halt", "ledger", "pause", "reduce-only", "reset-halt",
+    "resume", "status", "tail", "throttle",
 )  # fmt: skip
 ERROR = re.compile(r"error: .+ \(.+\): .+")
 
@@ -156,6 +156,13 @@ class TestFailures:
     def test_an_error_of_the_user_is_one_line_and_exit_code_2(self, failing, capsys):
         assert failing(UsageError("what", "where", "mend")) == 2
         assert capsys.readouterr().err == "error: what (where): mend\n"
+
+    def test_a_start_that_is_not_ready_is_a_line_for_each_reason_and_exit_code_3(
+        self, failing, capsys
+    ):
+        other = NotReady("c", "d", "e")
+        assert failing(NotReady("what", "where", "mend", (other,))) == 3
+        assert capsys.readouterr().err == "error: what (where): mend\nerror: c (d): e\n"
 
     def test_an_error_of_the_program_is_one_line_exit_code_1_and_a_traceback_in_the_log(
         self, failing, capsys, tmp_path

@@ -121,6 +121,14 @@ REFUSED: dict[str, object] = {
 """Keys that decide what may start at all, and a value under which this host may not."""
 
 
+JUDGED: dict[str, str] = {
+    "venues.binance.allow_unrestricted_key": (
+        "tests/core/test_readiness.py::test_live_takes_a_key_of_any_address_only_where_it_is_allowed"
+    ),
+}
+"""Keys that build nothing: they decide whether a start is allowed, as these tests show."""
+
+
 class Recorder:
     """Stands for a class or a function of the outside world; notes every call."""
 
@@ -237,6 +245,7 @@ class Host:
         )
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         monkeypatch.setattr(run._Host, "_write_down", lambda *_: None)
+        monkeypatch.setattr(run._Host, "_check_readiness", lambda *_: None)
         for name, value in KEYS.items():
             monkeypatch.setenv(name, value)
 
@@ -284,7 +293,7 @@ def two(path: str) -> tuple[Config, Config]:
     return plain, put(plain, path, value + 1)
 
 
-@pytest.mark.parametrize("path", [path for path in schema() if path not in REFUSED])
+@pytest.mark.parametrize("path", [path for path in schema() if path not in (*REFUSED, *JUDGED)])
 def test_changing_a_key_changes_what_is_built(path: str, host: Host):
     first, second = two(path)
 
@@ -299,3 +308,11 @@ def test_changing_a_key_that_decides_what_may_start_stops_the_start(path: str):
     assert base()
     with pytest.raises(ConfigError):
         put(base(), path, REFUSED[path])
+
+
+@pytest.mark.parametrize("path", JUDGED)
+def test_a_key_that_builds_nothing_names_the_test_of_what_it_decides(path: str):
+    file, _, test = JUDGED[path].partition("::")
+
+    assert path in schema()
+    assert f"def {test}(" in (Path(__file__).parents[1] / file).read_text()

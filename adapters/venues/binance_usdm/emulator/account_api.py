@@ -294,14 +294,16 @@ def _trading_status(venue: LocalVenue, _: Parameters) -> dict[str, Any]:
 
 
 def _key_rights(venue: LocalVenue, _: Parameters) -> dict[str, Any]:
+    fault = venue.faults.active("key_rights")
+    told = fault.variant if fault else ""
     return {
-        "ipRestrict": True,
+        "ipRestrict": told != "no_addresses",
         "createTime": ms(venue.started_ns),
         "enableReading": True,
-        "enableWithdrawals": False,
+        "enableWithdrawals": told == "withdraw",
         "enableInternalTransfer": False,
         "enableMargin": False,
-        "enableFutures": True,
+        "enableFutures": told != "no_trading",
         "permitsUniversalTransfer": False,
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,

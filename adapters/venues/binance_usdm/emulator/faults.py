@@ -39,11 +39,14 @@ KINDS: Mapping[str, str] = {
     "liquidation": "the positions of `symbol` are liquidated (at once)",
     "maintenance": "sockets are closed and every request is answered 503 for `ms` (0: for ever)",
     "key_revoked": "the API key is answered -2015 until the fault is cleared",
+    "key_rights": "the key's rights are told as `variant` (may withdraw, is bound to no_addresses,"
+    " may not trade: no_trading) until the fault is cleared",
 }
 _ALIASES = {"delay_ms": "delay", "clock_skew_ms": "clock_skew", "silent_stall": "stall"}
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "5xx_after_accept": ("unknown", "-1006", "-1007"),
     "503_not_executed": ("unavailable", "-1008", "-1001"),
+    "key_rights": ("withdraw", "no_addresses", "no_trading"),
 }
 _STREAM = frozenset({"drop", "duplicate", "delay", "reorder", "disconnect", "stall"})
 _DEPTH = frozenset({"sequence_gap"})

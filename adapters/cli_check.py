@@ -1,0 +1,39 @@
+"""The readiness check on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from adapters.cli_options import config_option, examples, load
+
+if TYPE_CHECKING:
+    from core.config import Config
+
+__all__ = ["CHECK_HOST", "CheckHost", "check"]
+
+CHECK_HOST = "bulkhead.check_host"
+
+
+class CheckHost(Protocol):
+    """Print the readiness report and return the exit code."""
+
+    def __call__(self, config: Config, *, json: bool) -> int: ...
+
+
+@click.command(
+    short_help="Tell whether a start would be allowed.",
+    epilog=examples("check", "check --config live.toml --json"),
+)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def check(context: click.Context, config_path: Path | None, as_json: bool) -> int:
+    """Look at everything a start needs, here and at the venue; change nothing.
+
+    Exit code 0 when a start would be allowed, 3 when not. Beside a running host it looks too.
+    """
+    check_host: CheckHost = context.meta[CHECK_HOST]
+    return check_host(load(config_path), json=as_json)

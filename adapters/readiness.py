@@ -1,0 +1,176 @@
+"""The readiness report: every item asked once, shown to people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from adapters.logs import printable
+from adapters.operations import JOURNAL, print_json, read_books
+from adapters.readiness_host import look_at_host, look_at_instance, recall
+from adapters.readiness_venue import VenueAccess, VenueLook, set_up
+from adapters.show import console
+from adapters.storage.journal import JournalReader
+from core.books import Books
+from core.config import Config
+from core.errors import JournalError, NotReady, VenueError
+from core.money import ZERO
+from core.readiness import Item, Report, State, fail
+from core.records import BooksOpened, Transferred
+from core.wallets import Wallets
+
+__all__ = ["VenueAccess", "at_start", "examine", "refusal", "show", "summary"]
+
+_CHECKED_AT_START = 50_000
+_STREAMS_WITHIN_S = 10.0
+_STREAMS_AT_START_S = 1.5
+_COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
+
+
+def examine(
+    config: Config, environment: Mapping[str, str], accesses: Callable[[], Sequence[VenueAccess]]
+) -> Report:
+    """Ask everything, changing nothing, beside a running host too.
+
+    `accesses` is called only once the keys are known to be there.
+    """
+    items = [look_at_instance(config), *look_at_host(config, environment)]
+    if any(item.name == "keys" and item.state is State.FAIL for item in items):
+        items.append(fail("rest", "not asked: there is no key", "mend keys"))
+        return Report(config.mode, tuple(items))
+    books = _books(config)
+    for access in accesses():
+        items += _look(config, access, books=books)
+    return Report(config.mode, tuple(items))
+
+
+def at_start(
+    config: Config,
+    environment: Mapping[str, str],
+    accesses: Sequence[VenueAccess],
+    interrupted: Callable[[], bool],
+) -> Report:
+    """Ask what a start needs to know; what the start itself compares or sets is left to it.
+
+    In live, modes and leverage are set once nothing else is in the way, and read back.
+    """
+    live = config.mode == "live"
+    within_s = _STREAMS_WITHIN_S if live else _STREAMS_AT_START_S
+    items = look_at_host(config, environment, newest_records=_CHECKED_AT_START)
+    before = Report(config.mode, tuple(items))
+    if before.stopping:
+        return before
+
+    def look(*, was_set: bool) -> Report:
+        found = list(items)
+        for access in accesses:
+            found += _look(
+                config, access, was_set=was_set, within_s=within_s, interrupted=interrupted
+            )
+        return Report(config.mode, tuple(found))
+
+    report = look(was_set=False)
+    if not live or report.stopping or interrupted():
+        return report
+    try:
+        for access in accesses:
+            set_up(config, access)
+    except VenueError as error:
+        mend = "close what is open, or set it at the venue by hand"
+        return Report(config.mode, (*report.items, fail("settings", error.message, mend)))
+    return look(was_set=True)
+
+
+def show(report: Report, *, json: bool) -> None:
+    """Print the report: one line for each item, or one JSON object."""
+    if json:
+        print_json(report.row())
+        return
+    out = console()
+    grid = Table.grid(padding=(0, 2))
+    for item in report.items:
+        mend = f" → {item.mend}" if item.mend else ""
+        grid.add_row(
+            f"[{_COLOURS[item.state]}]{item.state.value}[/]",
+            item.name,
+            escape(printable(f"{item.figure}{mend}")),
+        )
+    out.print(grid)
+    out.print("ready" if report.ready else "not ready", style="bold")
+
+
+def summary(report: Report) -> list[tuple[str, str]]:
+    """Write level and line for the log: what is not ok, items with the same words in one line.
+
+    What the start brings about by itself is left to its own lines.
+    """
+    lines: dict[tuple[str, str], list[str]] = {}
+    for item in report.items:
+        if item.state is not State.OK and not item.by_start:
+            lines.setdefault((item.figure, item.mend), []).append(item.name)
+    good = sum(1 for item in report.items if item.state is State.OK)
+    return [
+        ("info", f"{good} of {len(report.items)} items are ok"),
+        *(
+            ("warning", f"{', '.join(names)}: {figure}{f' ({mend})' if mend else ''}")
+            for (figure, mend), names in lines.items()
+        ),
+    ]
+
+
+def refusal(report: Report) -> NotReady:
+    """Make the error that says what stops a start (at least one item does)."""
+    first, *others = (
+        NotReady(item.figure, f"readiness: {item.name}", item.mend) for item in report.stopping
+    )
+    return NotReady(first.what, first.where, first.mend, tuple(others))
+
+
+def _look(
+    config: Config,
+    access: VenueAccess,
+    *,
+    books: Books | None = None,
+    was_set: bool = False,
+    within_s: float = _STREAMS_WITHIN_S,
+    interrupted: Callable[[], bool] = bool,
+) -> list[Item]:
+    place = (access.name, access.margin_asset)
+    return VenueLook(
+        config,
+        access,
+        _transfers(config, *place),
+        recall(config).equities.get(place),
+        books,
+        was_set,
+        within_s,
+        interrupted,
+    ).look()
+
+
+def _books(config: Config) -> Books | None:
+    try:
+        return read_books(Path(config.paths.state))[0]
+    except JournalError:
+        return None  # the journal's own item says why
+
+
+def _transfers(config: Config, venue: str, asset: str) -> Decimal:
+    """Sum what the journal knows to have been moved in, less out, since its opening."""
+    path = Path(config.paths.state) / JOURNAL
+    wallets = Wallets()
+    if not path.exists():
+        return ZERO
+    try:
+        for record in JournalReader(path).read(kinds=(BooksOpened, Transferred)):
+            if isinstance(record.payload, BooksOpened):
+                wallets.open(record.payload)
+            elif isinstance(record.payload, Transferred):
+                wallets.move(record.payload)
+    except JournalError:
+        return ZERO  # the journal's own item says why, and that stops a start
+    return wallets.transfers(venue, asset)
