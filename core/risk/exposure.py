@@ -195,6 +195,11 @@ class Exposure:
         self._count()
         return self._worst
 
+    def held_notionals(self) -> Mapping[Key, Mapping[Side, Decimal]]:
+        """Return the notional that each priced symbol holds long (BUY) and short, as `worst`."""
+        self._count()
+        return self._held
+
     def direction_notional(self, direction: Side) -> Decimal:
         """Worst notional of one direction over all symbols. Errors: as `worst_notional`."""
         self._count()

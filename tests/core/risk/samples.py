@@ -7,7 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from core.config import Portfolio
-from core.messages import AmendOrder, Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
+from core.instruments import LeverageBracket
+from core.messages import (
+    AmendOrder,
+    Key,
+    MarkPrice,
+    OrderType,
+    PlaceOrder,
+    PositionSide,
+    Purpose,
+    Side,
+)
 from core.positions import Position
 from core.risk.checks import Risk
 from core.risk.exposure import Working
@@ -18,6 +28,8 @@ from tests.core.samples import BTC, ETH, D, instrument, limit
 
 NOW = 1_000_000_000_000
 STALE_NS = 5_000_000_000
+HOUR_NS = 3_600_000_000_000
+BRACKETS = (LeverageBracket(D(0), D(10**9), 125, D("0.005"), D(0)),)
 LIMITS = Limits(
     max_order_notional=D(500),
     max_symbol_notional=D(1000),
@@ -52,7 +64,12 @@ def risk_at(mark: str = "100", limits: Limits = LIMITS) -> Risk:
         risk.list_instrument(instrument(key))
         risk.mark(key, D(mark), NOW)
         risk.facts.quotes[key] = (D(mark), D(mark), NOW)
+        risk.facts.leverage[key] = 2
+        risk.facts.brackets[key] = BRACKETS
+        risk.facts.funding[key] = MarkPrice(key, D(mark), D(mark), D("0.0001"), NOW + HOUR_NS, NOW)
     risk.facts.accounts_ns[BTC.venue] = NOW
+    risk.facts.equity = risk.facts.free_margin = D(10_000)
+    risk.facts.day_headroom = D(300)
     return risk
 
 
