@@ -221,6 +221,30 @@ def test_a_batch_is_placed_and_its_bad_order_refused(host: Host, resting: PlaceO
     assert host.venue.open_orders(BTC) == ()
 
 
+def test_when_the_host_falls_silent_entries_go_and_protective_stops_stay(
+    host: Host, resting: PlaceOrder
+) -> None:
+    name = resting.client_order_id
+    host.venue.place(approved(evolve(buying(resting), client_order_id=f"{name}-held")))
+    stop = evolve(
+        resting,
+        client_order_id=f"{name}-stop",
+        side=Side.SELL,
+        type=OrderType.STOP_MARKET,
+        price=None,
+        trigger_price=resting.price,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=True,
+    )
+    host.venue.place(approved(stop))
+    host.venue.place(approved(resting))
+    host.listen()
+    host.venue.countdown_cancel(BTC, 300)
+    ended = host.wait(OrderUpdated)
+    assert (ended.client_order_id, ended.status) == (name, OrderStatus.CANCELLED)
+    assert [one.client_order_id for one in host.venue.open_orders(BTC)] == [f"{name}-stop"]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
