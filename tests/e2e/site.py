@@ -205,12 +205,14 @@ class Site:
             return found
         return {}
 
-    def control(self, path: str, body: object = None, rest: str = "") -> Row:
+    def control(
+        self, path: str, body: object = None, rest: str = "", method: str | None = None
+    ) -> Row:
         """Ask the exchange's control endpoint; with a body, POST it."""
         data = None if body is None else json.dumps(body).encode()
         url = f"{rest or self.exchange()['rest']}/_exchange/{path}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(url, data), timeout=5) as answer:
+        with opener.open(urllib.request.Request(url, data, method=method), timeout=5) as answer:
             found: Row = json.loads(answer.read())
             return found
 
