@@ -76,8 +76,7 @@ def cancelled_by_the_venue(house: House) -> set[str]:
 def test_a_host_that_lives_begins_the_count_anew_in_time(armed: Armed) -> None:
     house = trading_with(6.0)
     house.run(30)
-    running = [at_ns for at_ns, after_ms in armed if after_ms]
-    gaps = [later - earlier for earlier, later in pairwise(running)]
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(armed) if earlier[1]]
     assert len(gaps) > 10
     assert max(gaps) < 3.2 * SECOND_NS
     assert not cancelled_by_the_venue(house)
@@ -87,7 +86,7 @@ def test_one_call_that_fails_costs_no_entry(armed: Armed) -> None:
     house = trading_with(6.0)
     house.world.faults.script("countdown", "unreachable")
     house.run(10)
-    assert house.said("dead-man switch of 6000 ms: connection refused")
+    assert house.said("dead-man switch of 6000 ms")
     assert not cancelled_by_the_venue(house)
 
 
