@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import define, field
 
+from actors.deadman import DeadMan
 from actors.desk import Desk, words
 from actors.messages import CancelEntries, EntriesCancelled, Tick
 from actors.orders import Orders
@@ -27,6 +28,7 @@ class Closing:
     desk: Desk
     orders: Orders
     protection: Protection
+    dead_man: DeadMan
     changed: Callable[[], None]
     asked_by: str = field(default="", init=False)
 
@@ -58,6 +60,7 @@ class Closing:
             for order in book.live.values()
         )
         if self.asked_by and not (left or book.owing or self.protection.under_way()):
+            self.dead_man.end()
             self.desk.actor.tell(self.asked_by, EntriesCancelled(self.desk.key))
             self.asked_by = ""
 

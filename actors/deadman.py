@@ -15,7 +15,7 @@ _MS_NS = 1_000_000
 
 @define(eq=False)
 class DeadMan:
-    """Begins the venue's count-down anew while entries work there, ends it when none is left.
+    """Begins the venue's count-down anew while entries work there, ends it once none is left.
 
     The venue's count-down takes plain orders; stops are conditional and stay. Monotonic times.
     """
@@ -25,17 +25,22 @@ class DeadMan:
     _due_ns: int = field(default=0, init=False)
 
     def look(self, now_ns: int) -> None:
-        """Arm, arm again or disarm as the open entries want it."""
+        """Arm, arm again or disarm as the open entries want it, no more often than need be."""
         settings = self.desk.settings
-        if not settings.dead_man_ns:
-            return
         entries = any(not order.command.closing for order in self.desk.book.live.values())
-        if entries and (not self._armed or now_ns >= self._due_ns):
-            self._due_ns = now_ns + settings.dead_man_every_ns
+        if not settings.dead_man_ns or (self._armed and now_ns < self._due_ns):
+            return
+        if entries:
+            self._armed, self._due_ns = True, now_ns + settings.dead_man_every_ns
             self._send(settings.dead_man_ns)
-        elif self._armed and not entries:
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Disarm: take-profits may stay where no entry is left."""
+        if self._armed:
+            self._armed = False
             self._send(0)
-        self._armed = entries
 
     def _send(self, after_ns: int) -> None:
         desk = self.desk

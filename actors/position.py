@@ -114,7 +114,9 @@ class PositionActor(Actor):
             self._venue_holds,
             self._changed,
         )
-        self.closing = Closing(self.desk, self.orders, self.protection, self._changed)
+        self.closing = Closing(
+            self.desk, self.orders, self.protection, self.dead_man, self._changed
+        )
         self.replaying: Iterator[Record] | None = None
         self.held: list[object] = []
         self.untold: list[str] = []

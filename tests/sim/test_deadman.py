@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from actors import names
+from actors.messages import CancelEntries
 from actors.supervisor import position_settings
 from core.messages import Key
 from tests.sim.house import House, config
@@ -96,6 +98,14 @@ def test_it_is_switched_off_when_no_entry_is_left(armed: Armed) -> None:
     house.shutdown()
     assert armed[-1][1] == 0
     assert not entries(house)
+
+
+def test_entries_that_come_and_go_cost_no_call_each(armed: Armed) -> None:
+    house = trading_with(6.0)
+    for _ in range(40):
+        house.runtime.tell(names.position(house.world.keys[0]), CancelEntries())
+        house.run(0.25)
+    assert len(armed) <= 6
 
 
 def test_none_is_armed_where_none_is_wanted(armed: Armed) -> None:
