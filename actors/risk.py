@@ -34,7 +34,7 @@ from actors.risk_desk import RiskDesk, RiskSettings
 from actors.risk_limits import notionals
 from actors.runtime import Actor, ChildDied, ChildGaveUp, ChildReady, ChildWaiting
 from actors.scaling import Scaling
-from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder
+from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder, Quote
 from core.money import text
 from core.ports import Log, Records
 from core.remembered import remember
@@ -101,6 +101,8 @@ class RiskActor(Actor):
                 self._reported(message)
             case MarkPrice():
                 self.risk.mark(message.key, message.mark, self.monotonic_ns())
+            case Quote(key=key, bid=bid, ask=ask):
+                self.risk.facts.quotes[key] = (bid, ask, self.monotonic_ns())
             case InstrumentListed():
                 self.risk.list_instrument(message.instrument)
                 self.risk.mark(message.instrument.key, message.mark, NEVER_NS)

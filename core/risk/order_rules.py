@@ -226,6 +226,7 @@ ORDER_RULES = (
     order_pace,
     cancel_pace,
     price_collar,
+    quote_age,
     book_collar,
     flip,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors import names
+from actors.market import MarketActor
 from actors.messages import CancelEntries
 from core.messages import Purpose
 from core.records import CancelIntended
@@ -55,3 +56,18 @@ def test_orders_of_a_minute_come_to_an_end_and_begin_again() -> None:
     assert house.said("max_orders_per_minute: orders within a minute")
     house.run(60)
     assert len([s for s in house.world.sent if s.order.purpose is Purpose.ENTRY]) > len(entered)
+
+
+def test_without_fresh_quotes_nothing_is_opened_although_marks_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = host(2)
+    house.start()
+    house.ready()
+    house.run(3)
+    monkeypatch.setattr(MarketActor, "_tell_quote", lambda *_: None)
+    house.run(8)
+    before = len(house.world.sent)
+    house.run(30)
+    assert house.said("quote: the quote of binance:BTCUSDT is ")
+    assert not [s for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]

@@ -62,15 +62,22 @@ def risk_at(mark: str = "100", limits: Limits = LIMITS) -> Risk:
     risk = Risk(limits)
     for key in (BTC, ETH):
         risk.list_instrument(instrument(key))
-        risk.mark(key, D(mark), NOW)
-        risk.facts.quotes[key] = (D(mark), D(mark), NOW)
-        risk.facts.leverage[key] = 2
-        risk.facts.brackets[key] = BRACKETS
-        risk.facts.funding[key] = MarkPrice(key, D(mark), D(mark), D("0.0001"), NOW + HOUR_NS, NOW)
-    risk.facts.accounts_ns[BTC.venue] = NOW
-    risk.facts.equity = risk.facts.free_margin = D(10_000)
-    risk.facts.day_headroom = D(300)
+    tell_all(risk, mark)
     return risk
+
+
+def tell_all(risk: Risk, mark: str = "100", monotonic_ns: int = NOW) -> None:
+    """Tell everything that an entry needs, at one price."""
+    facts, price = risk.facts, D(mark)
+    for key in (BTC, ETH):
+        risk.mark(key, price, monotonic_ns)
+        facts.quotes[key] = (price, price, monotonic_ns)
+        facts.leverage[key] = 2
+        facts.brackets[key] = BRACKETS
+        facts.funding[key] = MarkPrice(key, price, price, D("0.0001"), NOW + HOUR_NS, NOW)
+    facts.accounts_ns[BTC.venue] = monotonic_ns
+    facts.equity = facts.free_margin = D(10_000)
+    facts.day_headroom = D(300)
 
 
 def buy(name: str, quantity: str, price: str = "100", key: Key = BTC, **changes: Any) -> PlaceOrder:

@@ -18,7 +18,7 @@ from core.risk.checks import Risk
 from core.risk.gate import Approved
 from core.symbol_book import SymbolBook
 from tests.core.risk.samples import LIMITS as STANDARD
-from tests.core.risk.samples import NOW
+from tests.core.risk.samples import NOW, tell_all
 from tests.core.samples import BTC, ETH, D, instrument, limit, said
 
 LIMITS = evolve(
@@ -72,7 +72,7 @@ class House(RuleBasedStateMachine):
         for key, size in SIZE.items():
             wide = {"min_notional": D(0), "price_up": D(2), "price_down": D("0.1")}
             self.risk.list_instrument(instrument(key, multiplier=size, **wide))
-            self.risk.mark(key, self.marks[key], NOW)
+        tell_all(self.risk)
         self.books = {key: SymbolBook(key, "h", size) for key, size in SIZE.items()}
         self.held = {(key, side): D(0) for key in SIZE for side in Side}
         self.orders: dict[str, AtVenue] = {}
@@ -82,6 +82,7 @@ class House(RuleBasedStateMachine):
         self.to_risk: dict[Key, list[tuple]] = {BTC: [], ETH: []}
         for key, side in first:
             self.place(data, key, side, D(100), closing=False)
+        assert bool(self.orders) == bool(first), "risk refuses everything: this proves nothing"
         self.everything_arrives()
 
     # The truth, counted apart from core.risk

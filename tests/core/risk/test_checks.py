@@ -54,6 +54,11 @@ def without_mark(risk: Risk) -> Risk:
     return bare
 
 
+def without_quote(risk: Risk) -> Risk:
+    del risk.facts.quotes[BTC]
+    return risk
+
+
 def breaker_open(risk: Risk) -> Risk:
     risk.facts.breaker_open[BTC.venue] = "5 of 10 failed"
     return risk
@@ -81,6 +86,7 @@ STATES: dict[str, tuple[Callable[[Risk], Risk], str]] = {
         without_mark,
         "mark: no mark price of binance:BTCUSDT yet",
     ),
+    "no quote": (without_quote, "quote: no quote of binance:BTCUSDT yet"),
     "breaker": (breaker_open, "breaker: calls of binance fail: 5 of 10 failed (risk.breaker)"),
     "unprotected": (
         unprotected,
@@ -122,7 +128,9 @@ def test_a_mark_is_stale_only_after_the_limit() -> None:
 
 
 def test_a_symbol_that_cannot_be_counted_holds_back_all_openings() -> None:
-    risk = Risk(risk_at().limits)
+    risk = risk_at()
+    bare = Risk(risk.limits)
+    bare.facts, risk = risk.facts, bare
     risk.list_instrument(instrument())
     risk.mark(BTC, D(100), NOW)
     report(risk, ETH)

@@ -23,6 +23,7 @@ from tests.core.risk.samples import (
     report,
     risk_at,
     sell,
+    tell_all,
     working,
 )
 from tests.core.samples import BTC, ETH, D, limit, stop
@@ -74,17 +75,9 @@ def test_entries_wait_while_cancels_are_used_up_and_closings_do_not() -> None:
     assert refused(risk, buy("a", "1")).rule == "max_cancels_per_minute"
     approved(risk, close_long("b", "2"))
     over_ns = NOW + MINUTE_NS
-    told_at(risk, over_ns)
+    tell_all(risk, monotonic_ns=over_ns)
     assert refused(risk, buy("a", "1"), over_ns - 1).rule == "max_cancels_per_minute"
     assert isinstance(risk.place(buy("a", "1"), NOW, over_ns), Approved)
-
-
-def told_at(risk: Risk, monotonic_ns: int) -> None:
-    """Tell risk everything once more, later."""
-    for key in (BTC, ETH):
-        risk.mark(key, D(100), monotonic_ns)
-        risk.facts.quotes[key] = (D(100), D(100), monotonic_ns)
-    risk.facts.accounts_ns[BTC.venue] = monotonic_ns
 
 
 # Collars

@@ -200,6 +200,13 @@ CASES = {
         says="price_collar_bps: price 101.1 through mark 100 in bps would be 110, 10 over the "
         "limit of 100 (risk.price_collar_bps)",
     ),
+    "quote_age": state(
+        lambda risk: risk.facts.quotes.update({BTC: (D(100), D(100), NOW - STALE_NS - 1_000_000)}),
+        "quote: the quote of binance:BTCUSDT is 5001 ms old (market.stale_after_ms)",
+        5001,
+        5000,
+        given=lambda risk: risk.facts.quotes.update({BTC: (D(100), D(100), NOW - STALE_NS)}),
+    ),
     "book_collar": Case(
         given=all_at("80"),
         fits=buy("a", "1", "80.8"),
