@@ -141,16 +141,16 @@ class Portfolio:
     var_method: str = field(
         default="historical", validator=rules.one_of("historical", "parametric")
     )
-    max_var_percent: Decimal = field(default=D(10), validator=rules.between("0.01", 100))
-    var_confidence_percent: Decimal = field(default=D(99), validator=rules.between(50, "99.99"))
+    max_var_percent: Decimal = field(default=D(5), validator=rules.between("0.01", 100))
+    var_confidence_percent: Decimal = field(default=D(99), validator=rules.between(80, "99.99"))
     var_horizon_minutes: int = field(default=60, validator=rules.between(1, 10_080))
     window_bars: int = field(default=240, validator=rules.between(20, 10_000))
     prior_daily_volatility_percent: Decimal = field(
-        default=D(8), validator=rules.between("0.1", 500)
+        default=D(10), validator=rules.between("0.1", 500)
     )
     max_daily_volatility_percent: Decimal = field(default=D(60), validator=rules.between(1, 1_000))
     target_daily_volatility_percent: Decimal = field(
-        default=D(30), validator=rules.between("0.1", 1_000)
+        default=D(20), validator=rules.between("0.1", 1_000)
     )
 
 

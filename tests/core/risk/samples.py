@@ -52,7 +52,7 @@ LIMITS = Limits(
     stale_after_ns=STALE_NS,
     account_stale_after_ns=90_000_000_000,
     unprotected_ns=2_500_000_000,
-    portfolio=Portfolio(),
+    portfolio=Portfolio(prior_daily_volatility_percent=D(8)),
     stops_bps={BTC: D(150), ETH: D(150)},
 )
 

@@ -24,7 +24,13 @@ D = Decimal
 MINUTE = 60 * 1_000_000_000
 SOL = Key("binance", "SOLUSDT")
 KEYS = (BTC, ETH, SOL)
-SETTINGS = Settings(window_bars=240, var_horizon_minutes=60, var_confidence_percent=D(99))
+SETTINGS = Settings(
+    window_bars=240,
+    var_horizon_minutes=60,
+    var_confidence_percent=D(99),
+    prior_daily_volatility_percent=D(8),
+    target_daily_volatility_percent=D(30),
+)
 Z99 = NormalDist().inv_cdf(0.99)
 
 
