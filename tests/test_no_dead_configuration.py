@@ -19,7 +19,7 @@ import pytest
 
 import run
 from actors.runtime import Actor, ChildSpec, Outcome, SupervisorSpec
-from core.config import Config, HedgeGridBot
+from core.config import Canary, Config, HedgeGridBot, Risk, SymbolCaps, SymbolGroup
 from core.errors import ConfigError
 from core.secrets import Secret
 
@@ -73,16 +73,52 @@ OTHERS: dict[str, object] = {
     "host_name": "host2",
     "venues.binance.margin": "cross",
     "bots.name": "other",
-    "bots.symbols": ("SOLUSDT",),
     "journal.durability": "power",
     "logs.level": "debug",
     "market.depth": 500,
     "paths.logs": "elsewhere",
     "paths.state": "elsewhere",
+    "risk.groups.name": "other",
+    "risk.guards.flash_action": "close",
+    "risk.guards.foreign_activity": "stop",
+    "risk.losses.action": "flatten",
+    "risk.portfolio.var_confidence_percent": Decimal(95),
+    "risk.portfolio.var_method": "parametric",
 }
 """Another legal value for keys where adding one makes none."""
 
+BOT = HedgeGridBot(name="grid", symbols=("BTCUSDT",), strategy="hedge_grid")
+TWO = {"bots": (attrs.evolve(BOT, symbols=("BTCUSDT", "ETHUSDT")),)}
+SMALL = {"bots": (attrs.evolve(BOT, order_notional=Decimal(40)),)}
+CAPS = SymbolCaps(
+    symbol="BTCUSDT",
+    max_order_quantity=Decimal(1),
+    max_notional=Decimal(1_500),
+    max_leverage=3,
+)
+GROUP = SymbolGroup(name="all", symbols=("BTCUSDT",), max_notional=Decimal(4_000))
+
 PAIRS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "bots.symbols": (
+        {"risk": {"symbols": (), "groups": ()}},
+        {
+            "": {"bots": (attrs.evolve(BOT, symbols=("SOLUSDT",)),)},
+            "risk": {"symbols": (), "groups": ()},
+        },
+    ),
+    "risk.symbols.symbol": (
+        {"": TWO},
+        {"": TWO, "risk": {"symbols": (attrs.evolve(CAPS, symbol="ETHUSDT"),)}},
+    ),
+    "risk.groups.symbols": (
+        {"": TWO},
+        {"": TWO, "risk": {"groups": (attrs.evolve(GROUP, symbols=("ETHUSDT",)),)}},
+    ),
+    "risk.canary.enabled": ({"": SMALL}, {"": SMALL, "risk": {"canary": Canary(enabled=True)}}),
+    "risk.canary.max_order_notional": (
+        {"": SMALL, "risk": {"canary": Canary(enabled=True)}},
+        {"": SMALL, "risk": {"canary": Canary(enabled=True, max_order_notional=Decimal(60))}},
+    ),
     "mode": (
         {"": {"mode": "testnet"}, "venues.binance": AT_VENUE},
         {"": {"mode": "live"}, "venues.binance": AT_VENUE},
@@ -116,6 +152,7 @@ REFUSED: dict[str, object] = {
     "bots.strategy": "martingale",
     "bots.venue": "nowhere",
     "risk.max_leverage": 1,
+    "risk.symbols.venue": "nowhere",
     "venues.binance.hedge_mode": False,
 }
 """Keys that decide what may start at all, and a value under which this host may not."""
@@ -223,6 +260,7 @@ class Host:
         self.notes: list[str] = []
         self.folder = folder
         for name in (
+            "actors.letters.Office",
             "adapters.lock.InstanceLock",
             "adapters.logs.configure",
             "adapters.operations.OperationsServer",
@@ -271,7 +309,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
 
 
 def base() -> Config:
-    return Config(bots=(HedgeGridBot(name="grid", symbols=("BTCUSDT",), strategy="hedge_grid"),))
+    return Config(bots=(BOT,), risk=Risk(symbols=(CAPS,), groups=(GROUP,)))
 
 
 def two(path: str) -> tuple[Config, Config]:
