@@ -97,6 +97,10 @@ class StepRuntime(Runtime):
         """Return the virtual wall clock."""
         return self._start_ns + self._clock_ns
 
+    def set_clock(self, now_ns: int) -> None:
+        """Set the wall clock, as an operator or a time service would; the monotonic one goes on."""
+        self._start_ns = now_ns - self._clock_ns
+
     def monotonic_ns(self) -> int:
         """Return the virtual nanoseconds since the start."""
         return self._clock_ns

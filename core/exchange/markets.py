@@ -98,6 +98,10 @@ class SyntheticMarket:
         )
         return snapshot, self._quote(), self._mark_price()
 
+    def shift(self, bps: float) -> None:
+        """Let the next step begin from a price moved by this much: a jump, a crash."""
+        self._anchor += log(1 + bps / 10_000)
+
     def advance(self, to_ns: int) -> Iterator[MarketEvent]:
         """Yield the events of every step up to and including `to_ns`."""
         while self.now_ns + self.settings.step_ns <= to_ns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from actors import names, supervisor
 from actors.messages import CloseForShutdown, StatusWanted
 from actors.position import PositionActor
 from actors.risk import RiskActor
-from actors.runtime import Actor, Outcome, StepRuntime
+from actors.runtime import Actor, Outcome, StepRuntime, SupervisorSpec
 from actors.supervisor import Parts, VenueParts
 from core.books import Books
 from core.config import (
@@ -144,6 +144,7 @@ class House:
     letters: list[tuple[str, str, object]] = field(factory=list)
     hosts: int = 0
     display: Silent = field(factory=Silent)
+    adapt: Callable[[SupervisorSpec], SupervisorSpec] = lambda tree: tree
 
     @property
     def runtime(self) -> StepRuntime:
@@ -163,7 +164,7 @@ class House:
         )
         self.display = Silent()
         self.world.attach(runtime)
-        runtime.start(supervisor.tree(self.config, self._parts(runtime)))
+        runtime.start(self.adapt(supervisor.tree(self.config, self._parts(runtime))))
 
     def _parts(self, runtime: StepRuntime) -> Parts:
         world = self.world

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict, deque
 from decimal import Decimal
 
 from attrs import define, field
 
 from actors import names
 from actors.risk import RiskActor
-from core.messages import Fill, OrderStatus, OrderUpdated, Side
+from core.ids import parse
+from core.instruments import Instrument
+from core.messages import (
+    AmendOrder,
+    Fill,
+    Key,
+    OrderStatus,
+    OrderUpdated,
+    PlaceOrder,
+    PositionSide,
+    Side,
+)
 from core.money import ZERO
+from core.orders import State
 from core.risk.halt import Level
+from tests.sim import caps
+from tests.sim.caps import Resting, Standing
 from tests.sim.house import House
 from tests.sim.world import MS_NS, SECOND_NS, Sent
 
-_SLACK = Decimal("1.02")
-"""How far the mark may carry what was inside of a cap when it was approved."""
+_OPENING = {(PositionSide.LONG, Side.BUY), (PositionSide.SHORT, Side.SELL)}
+_MINUTE_NS = 60 * SECOND_NS
+_SKEW_NS = 4 * SECOND_NS
+"""How much older than it looks an approval can be when the host's clock is set back."""
 
 
 @define(eq=False)
 class Watchman:
-    """Looks at the door on every placement, and at everything after every batch of steps."""
+    """Looks at every order as the exchange takes it, and at everything after every step."""
 
     house: House
     bare_limit_ns: int = 60 * SECOND_NS
@@ -31,58 +48,165 @@ class Watchman:
     epoch: int = 0
     halts: dict[int, int] = field(factory=dict)
     paused_since: dict[str, int] = field(factory=dict)
+    arrived_ns: deque[int] = field(factory=deque)
+    amends: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    holdings: dict[str, deque[tuple[int, dict[Side, Decimal]]]] = field(
+        factory=lambda: defaultdict(deque)
+    )
+    risk_life: tuple[int, int] = (0, 0)
     records_seen: int = 0
     fill_ids: set[tuple[str, str]] = field(factory=set)
     problems: list[str] = field(factory=list)
+    seen: Counter[str] = field(factory=Counter)
+    instruments: dict[str, Instrument] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.house.world.door.append(self.at_the_door)
+        world = self.house.world
+        self.instruments = {i.key.symbol: i for i in world.exchange.instruments()}
+        self.ids = {sent.order.client_order_id for sent in world.sent}
+        world.door.append(self.at_the_door)
+        world.inside.append(self.taken)
 
     def at_the_door(self, sent: Sent) -> None:
-        """Judge one placement as it arrives."""
+        """Judge one placement or amendment as it arrives."""
         order = sent.order
-        if order.client_order_id in self.ids:
-            self._wrong(f"{order.client_order_id} came twice")
-        self.ids.add(order.client_order_id)
+        self.arrived_ns.append(self.house.world.venue_ns())
+        if isinstance(order, PlaceOrder):
+            if order.client_order_id in self.ids:
+                self._wrong(f"{order.client_order_id} came twice")
+            self.ids.add(order.client_order_id)
+        else:
+            self._note_before(order)
         if order.closing:
             return
-        age_ns = sent.at_ns - sent.approved_ns
         oldest_ns = self.house.config.execution.max_order_age_ms * MS_NS
-        self._risk_state()
-        if age_ns <= oldest_ns:  # older ones left in time and were on the wire since
-            halted_ns = self.halts.get(self.epoch, sent.at_ns)
-            if self.halted and self.epoch > sent.epoch and halted_ns < sent.at_ns:
-                self._wrong(f"{order.client_order_id} opens in a halt")
-        paused_ns = self.paused_since.get(order.key.symbol, sent.at_ns)
-        if sent.at_ns - paused_ns > oldest_ns + self.house.world.faults.late_ns:
+        self.notice_halt()
+        halted_ns = self.halts.get(self.epoch, sent.left_ns)
+        if self.halted and self.epoch > sent.epoch and halted_ns < sent.left_ns:
+            self._wrong(f"{order.client_order_id} opens in a halt")
+        paused_ns = self.paused_since.get(order.key.symbol, sent.left_ns)
+        if sent.left_ns - paused_ns > oldest_ns:
             self._wrong(f"{order.client_order_id} opens in a pause")
-        limits = self.house.config.risk
-        mark = self.house.world.exchange.mark(order.key.symbol)
-        price = max(order.price or ZERO, mark.mark if mark else ZERO)
-        if order.quantity * price > limits.max_order_notional * _SLACK:
-            self._wrong(f"{order.client_order_id} is over the cap per order")
+        self._pace(sent, oldest_ns)
+
+    def _note_before(self, order: AmendOrder) -> None:
+        for open_order in self.house.world.exchange.open_orders(order.key.symbol):
+            if open_order.client_order_id == order.client_order_id:
+                self.amends = open_order.quantity, open_order.price
+
+    def taken(self, sent: Sent) -> None:
+        """Judge the exchange's books after it took an order or an amendment."""
+        order = sent.order
+        self.seen["taken"] += 1
+        if order.closing:
+            self.seen["closing orders"] += 1
+            return
+        self.seen["opening orders"] += 1
+        standings = self.standings()
+        standing = standings[order.key.symbol]
+        risk = self.house.config.risk
+        multiplier = self.instruments[order.key.symbol].multiplier
+        trigger = order.trigger_price if isinstance(order, PlaceOrder) else None
+        price = max(order.price or trigger or ZERO, standing.low)
+        notional = order.quantity * multiplier * price
+        if isinstance(order, PlaceOrder) and notional > risk.max_order_notional:
+            self._wrong(f"{order.client_order_id} is over the cap per order: {notional:.2f}")
+        for own in risk.symbols:
+            if own.symbol == order.key.symbol and 0 < own.max_order_quantity < order.quantity:
+                self._wrong(f"{order.client_order_id} is over its symbol's quantity")
+        if isinstance(order, AmendOrder):
+            quantity, price = self.amends
+            if order.quantity <= quantity and order.price <= price:
+                return  # no more than was there: nobody needs to judge it again
+        for what in caps.over(risk, standings):
+            self._wrong(f"{what} after {order.client_order_id}")
+
+    def _pace(self, sent: Sent, oldest_ns: int) -> None:
+        """Count what surely was approved within the minute before this one."""
+        now_ns = self.house.world.venue_ns()
+        if sent.left_ns != now_ns:  # the wire held it up: what overtook it does not count
+            return
+        slack_ns = oldest_ns + self.house.world.faults.late_ns
+        while self.arrived_ns and self.arrived_ns[0] < now_ns - _MINUTE_NS + slack_ns:
+            self.arrived_ns.popleft()
+        count = 1 + sum(1 for at_ns in self.arrived_ns if at_ns < now_ns - oldest_ns)
+        if count > self.house.config.risk.max_orders_per_minute:
+            self._wrong(f"{count} orders within a minute")
 
     def look(self) -> None:
         """Judge the present state."""
-        self._risk_state()
+        self.seen["looks"] += 1
+        self.notice_halt()
+        self.standings()
         self._money()
-        self._caps()
+        self._reserved()
         self._protection()
         self._journal()
         if self.problems:
             raise AssertionError("; ".join(self.problems[:5]) + "\n" + self.house.tail())
 
+    def standings(self) -> dict[str, Standing]:
+        """Return what the exchange has of each symbol, valued as risk can have valued it."""
+        world, house = self.house.world, self.house
+        horizon_ns = world.faults.late_ns + _SKEW_NS
+        horizon_ns += (house.config.execution.max_order_age_ms) * MS_NS
+        horizon_ns += house.config.market.stale_after_ms * MS_NS
+        found = {}
+        for key in world.keys:
+            marks = world.marks[key.symbol]
+            since_ns = world.venue_ns() - horizon_ns
+            # The mark that was valid when the window began counts too.
+            recent = [mark for at_ns, mark in marks if at_ns >= since_ns - SECOND_NS]
+            recent = recent or [marks[-1][1]]
+            standing = found[key.symbol] = self._standing(key, min(recent), max(recent))
+            held = self.holdings[key.symbol]
+            held.append((world.venue_ns(), standing.held))
+            while len(held) > 1 and held[1][0] < since_ns:  # the one before counts too
+                held.popleft()
+            for side in Side:
+                standing.lately[side] = max(each[side] for _, each in held)
+        return found
+
+    def _standing(self, key: Key, low: Decimal, high: Decimal) -> Standing:
+        exchange = self.house.world.exchange
+        multiplier = self.instruments[key.symbol].multiplier
+        standing = Standing(low, high)
+        for row in exchange.positions(key.symbol):
+            if row.quantity:
+                side = Side.BUY if row.quantity > 0 else Side.SELL
+                standing.held[side] += abs(row.quantity) * multiplier
+        for order in exchange.open_orders(key.symbol):
+            if (order.position_side, order.side) in _OPENING:
+                quantity = order.remaining * multiplier
+                standing.orders.append(Resting(order.side, quantity, order.price))
+        for waiting in exchange.open_conditionals(key.symbol):
+            if (waiting.position_side, waiting.side) in _OPENING:
+                price = waiting.price or waiting.trigger_price
+                quantity = waiting.quantity * multiplier
+                standing.orders.append(Resting(waiting.side, quantity, price))
+        return standing
+
     def _wrong(self, what: str) -> None:
         seconds = self.house.world.host_ns() / SECOND_NS % 100_000
         self.problems.append(f"at {seconds:.3f}: {what}")
 
-    def _risk_state(self) -> None:
-        now_ns = self.house.world.host_ns()
+    def risk(self) -> RiskActor | None:
+        """Return the present risk actor, None while there is none."""
         runtime = self.house.world.runtime
         context = runtime.seats[names.RISK].context if runtime else None
         actor = context.actor if context is not None else None
-        if not isinstance(actor, RiskActor):
+        return actor if isinstance(actor, RiskActor) else None
+
+    def notice_halt(self) -> None:
+        """Note since when risk has halted or paused; a door that opens later lets nothing in."""
+        now_ns = self.house.world.venue_ns()
+        actor = self.risk()
+        if actor is None:
             return
+        life = (self.house.hosts, actor.generation)
+        if life != self.risk_life:  # a new one cannot know how many the last one approved
+            self.risk_life = life
+            self.arrived_ns.clear()
         self.halted = actor.risk.halt.level is not Level.RUNNING
         self.epoch = actor.risk.halt.epoch
         self.halts.setdefault(self.epoch, now_ns)
@@ -96,38 +220,52 @@ class Watchman:
         if total:
             self._wrong(f"money is not conserved: {total}")
 
-    def _caps(self) -> None:
-        """Add up what the exchange holds and what rests there to grow it."""
-        exchange, limits = self.house.world.exchange, self.house.config.risk
-        directions = dict.fromkeys(Side, ZERO)
+    def _reserved(self) -> None:
+        """Hold what risk counts against what the exchange has: never less, and exact when known."""
+        actor = self.risk()
+        if actor is None:
+            return
+        exposure = actor.risk.exposure
         for key in self.house.world.keys:
-            event = exchange.mark(key.symbol)
-            mark = event.mark if event else ZERO
-            symbol = dict.fromkeys(Side, ZERO)
-            for row in exchange.positions(key.symbol):
-                side = Side.BUY if row.quantity > 0 else Side.SELL
-                symbol[side] += abs(row.quantity) * mark
-            for order in exchange.open_orders(key.symbol):
-                update = order.update()
-                closing = (update.position_side.value, update.side.value) in (
-                    ("long", "sell"),
-                    ("short", "buy"),
-                )
-                if not closing:
-                    symbol[update.side] += order.remaining * max(order.price, mark)
-            for side, value in symbol.items():
-                directions[side] += value
-                if value > limits.max_symbol_notional * _SLACK:
-                    self._wrong(f"{key} {side.value}: {value:.2f} over the cap per symbol")
-        for side, value in directions.items():
-            if value > limits.max_side_notional * _SLACK:
-                self._wrong(f"{side.value}: {value:.2f} over the cap per side")
-        if sum(directions.values(), ZERO) > limits.max_gross_notional * _SLACK:
-            self._wrong("over the cap for everything")
+            mark = exposure._marks.get(key)
+            if key in actor.pauses.unreported or mark is None:
+                continue
+            truth = self._standing(key, mark, mark)
+            known = self._known(key)
+            for side in Side:
+                counted, real = exposure.worst_notional(key, side), truth.worst(side)
+                if counted < real:
+                    self._wrong(f"{key} {side.value}: risk counts {counted}, there is {real}")
+                if known and counted != real:
+                    self._wrong(f"{key} {side.value}: risk counts {counted}, not exactly {real}")
+            self.seen["exact"] += known
+
+    def _known(self, key: Key) -> bool:
+        """Tell whether the symbol's owner knows all, has said it, and risk has heard it."""
+        house, runtime = self.house, self.house.runtime
+        seats = [runtime.seats[name] for name in (names.RISK, names.position(key))]
+        if any(
+            seat.context is None or seat.mailbox.queue or seat.mailbox.control for seat in seats
+        ):
+            return False
+        position = house.position(key)
+        book, exchange = position.book, house.world.exchange
+        if not position.synced or position.unsaid or book.owing:
+            return False
+        if any(order.state in (State.SUBMITTING, State.UNKNOWN) for order in book.live.values()):
+            return False
+        if any(order.amending for order in book.live.values()):
+            return False
+        plain = {o.client_order_id: o.filled for o in exchange.open_orders(key.symbol)}
+        waiting = {o.client_order_id: ZERO for o in exchange.open_conditionals(key.symbol)}
+        if {order.id: order.filled for order in book.live.values()} != plain | waiting:
+            return False
+        held = {row.side: row.quantity for row in exchange.positions(key.symbol) if row.quantity}
+        return held == {p.side: p.quantity for p in book.positions if p.quantity}
 
     def _protection(self) -> None:
         """Measure how long a side has had less of a stop than it holds."""
-        now_ns = self.house.world.host_ns()
+        now_ns = self.house.world.venue_ns()
         for key in self.house.world.keys:
             for row in self.house.world.exchange.positions(key.symbol):
                 place = (key.symbol, row.side.value)
@@ -158,8 +296,11 @@ class Watchman:
                 trades = exchange.trades(payload.key.symbol, from_id=number)
                 if not trades or trades[0].fill != payload:
                     self._wrong(f"fill {place} is not the exchange's")
-            elif isinstance(payload, OrderUpdated) and payload.status is not OrderStatus.REJECTED:
-                sent = {each.order.client_order_id for each in self.house.world.sent}
-                if payload.client_order_id not in sent:
-                    self._wrong(f"{payload.client_order_id} never reached the exchange")
+            elif (
+                isinstance(payload, OrderUpdated)
+                and payload.status is not OrderStatus.REJECTED
+                and payload.client_order_id not in self.ids
+                and parse(payload.client_order_id)  # not a liquidation, not a stranger's
+            ):
+                self._wrong(f"{payload.client_order_id} never reached the exchange")
         self.records_seen = len(records)

@@ -15,7 +15,7 @@ from core.errors import (
     Rejected,
     Unreachable,
 )
-from core.exchange import Reason, Refusal
+from core.exchange import IncomeKind, Reason, Refusal
 from core.exchange.events import Placed
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
@@ -44,6 +44,7 @@ from core.ports import (
     SymbolSettings,
     Venue,
 )
+from core.records import Transferred, WalletAdjusted
 from core.risk.gate import Approved
 from tests.sim.world import MS_NS, VENUE, Pipe, World
 
@@ -99,7 +100,7 @@ class SimVenue(Venue):
             case "unknown_before":
                 raise OutcomeUnknown("no answer in time", venue=VENUE)
             case "unknown_late":
-                self.world.later(self.world.faults.late_ns, lambda: self._late(act))
+                self.world.on_wire(self.world.faults.late_ns, lambda: self._late(act))
                 raise OutcomeUnknown("no answer in time", venue=VENUE)
             case "unknown_after":
                 act()
@@ -194,14 +195,20 @@ class SimVenue(Venue):
             if row.quantity
         )
 
-    def open_orders(self, key: Key) -> tuple[OrderUpdated, ...]:
+    def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         self._read()
-        waiting = self.exchange.open_conditionals(key.symbol)
-        plain = self.exchange.open_orders(key.symbol)
+        symbol = key.symbol if key else None
+        waiting = self.exchange.open_conditionals(symbol)
+        plain = self.exchange.open_orders(symbol)
         return (
             *(order.update(None) for order in waiting),
             *(order.update() for order in plain),
         )
+
+    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+        self._read("stops")
+        waiting = self.exchange.open_conditionals(key.symbol)
+        return tuple(order.update(None) for order in waiting)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
         self._read("order")
@@ -229,6 +236,18 @@ class SimVenue(Venue):
         return tuple(
             paid for paid in self.world.funding if paid.key == key and paid.time_ns >= since_ns
         )
+
+    def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
+        self._read("bookings")
+        found: list[Transferred | WalletAdjusted] = []
+        for row in self.exchange.income(start_ns=since_ns):
+            name = f"{row.kind.value}:{row.income_id}"
+            if row.kind is IncomeKind.TRANSFER:
+                found.append(Transferred(VENUE, row.asset, row.amount, name, row.time_ns))
+            elif row.kind is IncomeKind.INSURANCE_CLEAR:
+                kind = row.kind.value
+                found.append(WalletAdjusted(VENUE, row.asset, row.amount, kind, name, row.time_ns))
+        return tuple(found)
 
     def commission(self, key: Key) -> Commission:
         self._read()
@@ -267,15 +286,19 @@ class SimVenue(Venue):
     # Orders
 
     def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
+        left_ns = self.world.venue_ns()
+
         def act() -> OrderUpdated:
             command = order.command
-            self.world.arrived(order)
+            sent = self.world.arrived(order, left_ns)
             if self.world.faults.refuse_stops and command.type.conditional:
                 raise Rejected("stops are not taken now", venue=VENUE)
             if self.exchange.hedge_mode:
                 command = evolve(command, reduce_only=False)
             now_ns = self.world.venue_ns()
-            return self._done(lambda: self.exchange.place(command, now_ns)).update
+            update = self._done(lambda: self.exchange.place(command, now_ns)).update
+            self.world.accepted(sent)
+            return update
 
         return self._write("place", act)
 
@@ -288,9 +311,14 @@ class SimVenue(Venue):
         self._asked(lambda: self.exchange.check(order.command, self.world.venue_ns()))
 
     def amend(self, order: Approved[AmendOrder]) -> OrderUpdated:
+        left_ns = self.world.venue_ns()
+
         def act() -> OrderUpdated:
             now_ns = self.world.venue_ns()
-            return self._done(lambda: self.exchange.amend(order.command, now_ns)).update
+            sent = self.world.arrived(order, left_ns)
+            update = self._done(lambda: self.exchange.amend(order.command, now_ns)).update
+            self.world.accepted(sent)
+            return update
 
         return self._write("amend", act)
 
@@ -314,6 +342,7 @@ class SimVenue(Venue):
         self.world.emit(self.exchange.cancel_all(orders.key.symbol, now_ns))
 
     def countdown_cancel(self, key: Key, after_ms: int) -> None:
+        self._read("countdown")
         self.world.emit(self.exchange.countdown(key.symbol, after_ms, self.world.venue_ns()))
 
     def usage(self) -> tuple[RateUsage, ...]:

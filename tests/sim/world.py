@@ -22,11 +22,13 @@ from core.exchange import (
 from core.exchange.events import Events
 from core.messages import (
     AccountEvent,
+    AmendOrder,
     CancelOrder,
     Fill,
     FundingPaid,
     Key,
     MarketEvent,
+    MarkPrice,
     OrderUpdated,
     PlaceOrder,
     Quote,
@@ -99,12 +101,24 @@ class Faults:
 
 @define
 class Sent:
-    """One placement as it reached the exchange's door."""
+    """One placement or amendment as it reached the exchange's door.
+
+    `left_ns` is the venue's time at which its lane let go of it, earlier where the wire was slow.
+    """
 
     at_ns: int
-    order: PlaceOrder
+    order: PlaceOrder | AmendOrder
     approved_ns: int
     epoch: int
+    left_ns: int
+
+
+@define(eq=False)
+class Parcel:
+    """Something on the wire: it arrives at this venue time, whoever lives then."""
+
+    due_ns: int
+    arrive: Callable[[], object]
 
 
 @define(eq=False)
@@ -169,8 +183,12 @@ class World:
         self.step_ns = settings.step_ns
         self.funding: list[FundingPaid] = []
         self.sent: list[Sent] = []
+        self.amended: list[Sent] = []
+        self.parcels: list[Parcel] = []
+        self.marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=60))
         self.cancels: list[tuple[int, CancelOrder]] = []
         self.door: list[Callable[[Sent], None]] = []
+        self.inside: list[Callable[[Sent], None]] = []
         self.account_pipes: list[Pipe] = []
         self.market_pipes: list[Pipe] = []
         self.frozen: set[Key] = set()
@@ -179,6 +197,8 @@ class World:
         self._emit(self.exchange.deposit("USDT", deposit, START_NS))
         for market in self.markets:
             for event in market.opening():
+                if isinstance(event, MarkPrice):
+                    self.marks[event.key.symbol].append((START_NS, event.mark))
                 self._emit(self.exchange.on_market(event, START_NS))
 
     # Time
@@ -200,6 +220,8 @@ class World:
         self.detach()
         self.runtime = runtime
         self._every_step(runtime)
+        for parcel in self.parcels:
+            self._post(parcel)
 
     def detach(self) -> None:
         """Leave the host where it is; time stands still until somebody lets it pass."""
@@ -215,6 +237,8 @@ class World:
         """Let the market go on while no host is there."""
         assert self.runtime is None
         self.now_before_ns += duration_ns
+        for parcel in [each for each in self.parcels if each.due_ns <= self.venue_ns()]:
+            self._land(parcel)
         self._market_to(self.venue_ns())
 
     def later(self, delay_ns: int, call: Callable[[], object]) -> None:
@@ -223,6 +247,32 @@ class World:
             call()
         else:
             self.runtime.timers.set(self.runtime.monotonic_ns() + delay_ns, Call(call))
+
+    def on_wire(self, delay_ns: int, arrive: Callable[[], object]) -> None:
+        """Let something reach the exchange later, also when its sender has died by then."""
+        parcel = Parcel(self.venue_ns() + delay_ns, arrive)
+        self.parcels.append(parcel)
+        self._post(parcel)
+
+    def _post(self, parcel: Parcel) -> None:
+        self.later(max(0, parcel.due_ns - self.venue_ns()), lambda: self._land(parcel))
+
+    def _land(self, parcel: Parcel) -> None:
+        if parcel in self.parcels:
+            self.parcels.remove(parcel)
+            parcel.arrive()
+
+    def jump_host_clock(self, by_ns: int) -> None:
+        """Set the host's wall clock; the venue's goes on as before."""
+        assert self.runtime is not None
+        self.runtime.set_clock(self.runtime.now_ns() + by_ns)
+        self.offset_ns -= by_ns
+
+    def shock(self, key: Key, bps: float) -> None:
+        """Move a market's price at once, by this much of it."""
+        for market in self.markets:
+            if market.key == key:
+                market.shift(bps)
 
     def _every_step(self, runtime: StepRuntime) -> None:
         def step() -> None:
@@ -240,6 +290,8 @@ class World:
             if venue_ns - market.now_ns > 100 * self.step_ns:
                 market.now_ns = venue_ns - self.step_ns
             for event in market.advance(venue_ns):
+                if isinstance(event, MarkPrice):
+                    self.marks[event.key.symbol].append((venue_ns, event.mark))
                 self.emit(self.exchange.on_market(event, venue_ns))
                 self._publish(event)
 
@@ -330,9 +382,16 @@ class World:
 
     # What the exchange's door sees
 
-    def arrived(self, approved: Approved[PlaceOrder]) -> None:
-        """Write down a placement that reached the exchange."""
-        sent = Sent(self.host_ns(), approved.command, approved.at_ns, approved.epoch)
-        self.sent.append(sent)
+    def arrived(self, approved: Approved[PlaceOrder] | Approved[AmendOrder], left_ns: int) -> Sent:
+        """Write down what reached the exchange."""
+        order = approved.command
+        sent = Sent(self.host_ns(), order, approved.at_ns, approved.epoch, left_ns)
+        (self.sent if isinstance(order, PlaceOrder) else self.amended).append(sent)
         for look in self.door:
+            look(sent)
+        return sent
+
+    def accepted(self, sent: Sent) -> None:
+        """Let those look who want to know what the exchange took."""
+        for look in self.inside:
             look(sent)

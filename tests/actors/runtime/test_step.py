@@ -101,3 +101,14 @@ def test_a_crash_leaves_the_others_in_the_running(journal: Journal) -> None:
             (1, "before"),
             (2, "after"),
         ]
+
+
+def test_a_clock_that_is_set_leaves_the_monotonic_one_and_every_timer_alone(
+    journal: Journal,
+) -> None:
+    runtime = ready(journal)
+    runtime.run_for(SECOND_NS)
+    runtime.set_clock(5)
+    assert (runtime.now_ns(), runtime.monotonic_ns()) == (5, SECOND_NS)
+    runtime.run_for(10)
+    assert (runtime.now_ns(), runtime.monotonic_ns()) == (15, SECOND_NS + 10)

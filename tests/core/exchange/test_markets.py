@@ -60,6 +60,17 @@ def test_prices_and_quantities_keep_to_tick_and_lot(instrument):
             assert event.quantity > 0
 
 
+@pytest.mark.parametrize(("bps", "factor"), [(-2000, "0.8"), (500, "1.05")])
+def test_a_shifted_market_trades_from_the_new_price_on(instrument, bps, factor):
+    market = synthetic(instrument)
+    run(market, 5)
+    market.shift(bps)
+    quotes = [e for e in market.advance(market.now_ns + 5 * SECOND) if isinstance(e, Quote)]
+    for quote in quotes:
+        assert abs(quote.bid / (D(65000) * D(factor)) - 1) < D("0.02")
+    assert quotes
+
+
 def test_a_trade_takes_no_more_than_stood_at_its_price(instrument):
     book = Book(instrument.key)
     checked = 0
