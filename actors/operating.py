@@ -108,7 +108,8 @@ class Operating:
 
     def _pause(self, symbol: str) -> None:
         for key in self._keys(symbol) if symbol else (None,):
-            reason = "paused by the operator (run.py resume ends it)"
+            option = f" --symbol {symbol}" if symbol else ""
+            reason = f"paused by the operator (python run.py resume{option} ends it)"
             venue = key.venue if key else ""
             self.pauses.pause(Pause(f"{OPERATOR}:{key or ''}", reason, venue, key))
         for key in self._keys(symbol):
@@ -124,7 +125,8 @@ class Operating:
             self.pauses.resume(source)
         self.desk.journal(TradingPaused(symbol, False))
         left = [reason for key in self._keys(symbol) if (reason := self.desk.risk.paused.get(key))]
-        resumed = "resumed" if ours else "nothing was paused by the operator"
+        where = symbol or "the host"
+        resumed = f"{where} resumed" if ours else f"{where} was not paused by the operator"
         return f"{resumed}; still paused: {left[0]}" if left else resumed
 
     def _halt(self, level: Level, reason: str) -> None:

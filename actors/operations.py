@@ -24,6 +24,7 @@ from core.messages import Key
 from core.money import ZERO, text
 from core.ports import Display, Log
 from core.positions import Position, unrealised_pnl
+from core.risk.halt import Level
 from core.status import figure
 
 _NS_MS = 1_000_000
@@ -135,9 +136,9 @@ class OperationsActor(Actor):
             return "connecting"
         if states & {"starting", "waiting", "backing_off", "failed"}:
             return "starting"
-        if self.risk and (self.risk.paused or self.risk.halt.level.value != "running"):
-            return "paused" if self.risk.paused else self.risk.halt.level.value
-        return "running"
+        if self.risk and self.risk.halt.level is not Level.RUNNING:
+            return self.risk.halt.level.value
+        return "paused" if self.risk and self.risk.paused else "running"
 
     def _venue(self, name: str) -> dict[str, Any]:
         rest, ws = self.venues[name]()

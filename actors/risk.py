@@ -116,6 +116,7 @@ class RiskActor(Actor):
                 self.scaling.wanted(message)
             case Operate():
                 self.operating.take(message)
+                self._report()  # who looks next sees what was ordered
             case FlattenTold():
                 self.flattens.told(message)
             case EntriesCancelled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from adapters.logs import printable
 
-__all__ = ["console", "show_ledger", "show_status"]
+__all__ = ["console", "show_ledger", "show_letter", "show_letters", "show_status"]
 
 Row = dict[str, Any]
 
@@ -30,6 +31,7 @@ _POSITIONS = (
     "symbol", "side", "quantity", "entry_price", "mark_price", "liquidation_price",
     "unrealised_pnl",
 )  # fmt: skip
+_LETTERS = ("id", "time_ns", "reason", "kind", "to", "symbol", "client_order_id")
 _NUMBERS = frozenset(
     {"price", "quantity", "filled", "fee", "entry_price", "mark_price", "liquidation_price",
      "unrealised_pnl", "value", "limit", "headroom", "restarts", "mailbox", "oldest_ms",
@@ -80,7 +82,8 @@ def show_status(out: Console, status: Row) -> None:
     if status.get("state") == "stopped" and status.get("as_of_ns"):
         facts["last stop"] = status.get("stop_reason") or "not in order: killed or crashed"
     if status.get("as_of_ns"):
-        facts["as of"] = f"{_time(status['as_of_ns'])} UTC, from the journal"
+        source = ", from the journal" if status.get("state") in ("stopped", "silent") else ""
+        facts["as of"] = f"{_time(status['as_of_ns'])} UTC{source}"
     grid = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         grid.add_row(f"[bold]{escape(printable(name))}[/]", escape(_word(value)))
@@ -122,6 +125,23 @@ def show_ledger(out: Console, ledger: Row) -> None:
     _table(out, "Balances", balances, empty="no wallet whose opening balance is known")
 
 
+def show_letters(out: Console, letters: Sequence[Row]) -> None:
+    """Draw a list of dead letters."""
+    _table(out, "Dead letters", letters, _LETTERS, empty="no dead letters")
+
+
+def show_letter(out: Console, letter: Row) -> None:
+    """Draw one dead letter: what is known of it, and the message as it was encoded."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in letter.items():
+        if name != "encoded":
+            text = _time(value) if name == "time_ns" else _word(value)
+            grid.add_row(f"[bold]{escape(_HEADS.get(name, name))}[/]", escape(text))
+    out.print(grid)
+    for record in letter["encoded"]:
+        out.print(escape(printable(json.dumps(record["payload"]))), soft_wrap=True)
+
+
 def _table(
     out: Console, title: str, rows: Sequence[Row], columns: Sequence[str] = (), empty: str = ""
 ) -> None:
@@ -148,7 +168,7 @@ def _cell(name: str, row: Row) -> str:
             return f"{_word(row['side'])} {_word(row['position_side'])}"
         case "side":
             return _word(row["position_side"])
-        case "symbol":
+        case "symbol" if row["symbol"]:
             return f"{_word(row['venue'])}:{_word(row['symbol'])}"
         case "time_ns":
             return _time(row["time_ns"])

@@ -226,6 +226,7 @@ def test_a_running_hosts_own_answer_is_shown(
         asked.append(request)
         return {
             "state": "running",
+            "as_of_ns": 10**9,
             "venues": {"binance": {"rest": "http://127.0.0.1:1", "connected": True}},
             "actors": [{"name": "risk", "state": "ready", "restarts": 0}],
             "limits": [{"name": "gross", "value": None, "limit": "6000", "headroom": None}],
@@ -240,6 +241,8 @@ def test_a_running_hosts_own_answer_is_shown(
     finally:
         server.close()
     assert asked[0] == {"command": "status", "symbol": "BTCUSDT"}
+    assert "1970-01-01 00:00:01 UTC" in shown
+    assert "from the journal" not in shown
     for text in ("http://127.0.0.1:1", "risk", "ready", "gross", "unknown", "yes"):
         assert text in shown
 

@@ -42,9 +42,11 @@ def standing(seed: int) -> House:
     house = host(seed)
     house.start()
     house.ready()
-    house.run(2)
-    assert len(resting(house)) >= 4, house.tail()
-    return house
+    for _ in range(40):
+        house.run(0.25)
+        if len(resting(house)) >= 4:
+            return house
+    raise AssertionError(house.tail())
 
 
 def value(order: VenueOrder) -> Decimal:
