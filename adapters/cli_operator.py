@@ -139,7 +139,7 @@ def flatten(config_path: Path | None, symbol: str, as_json: bool) -> int:
 def throttle(config_path: Path | None, percent: int, symbol: str, as_json: bool) -> int:
     """Size entries with PCT percent (0 to 100) of their full size, open ones at once.
 
-    Survives restarts. A symbol's own throttle comes on top of the host's.
+    Survives restarts. Of the host's throttle and a symbol's own the smaller one counts.
     """
     return _run(config_path, as_json, "throttle", symbol, percent)
 
