@@ -57,9 +57,9 @@ class VenueAccess(Protocol):
 class VenueLook:
     """One look at a venue.
 
-    `books` are the journal's, None where the start itself compares with them. `was_set` says that
-    modes and leverage were set just before, so that another reading is a failure. `interrupted`
-    is asked between calls: once true, what was found so far is all.
+    `books` are the journal's, None where a host that runs or starts compares with them itself.
+    `was_set` says that modes and leverage were set just before, so that another reading is a
+    failure. `interrupted` is asked between calls: once true, what was found so far is all.
     """
 
     config: Config

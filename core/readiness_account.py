@@ -30,14 +30,14 @@ _STOPS = (OrderType.STOP, OrderType.STOP_MARKET)
 
 
 def orphan_orders(orders: Sequence[OrderUpdated], books: Books | None, host: str) -> Item:
-    """Name our open orders that the journal does not hold; None for books leaves it to the start.
+    """Name our open orders that the journal does not hold; None for books leaves it to the host.
 
     Ours are known by their client order id.
     """
     name = "orphan_orders"
     ours = [order for order in orders if is_ours(order.client_order_id, host, order.key.symbol)]
     if books is None:
-        return ok(name, f"{len(ours)} open orders of ours, taken over by the start")
+        return ok(name, f"{len(ours)} open orders of ours, which the host compares itself")
     lost = [
         order.client_order_id
         for order in ours
