@@ -29,19 +29,17 @@ def canary_order(proposal: Proposal, view: View) -> Refusal | None:
 
 
 def order_quantity(proposal: Proposal, view: View) -> Refusal | None:
-    """Bound one order of a symbol in the venue's own unit: a price too low hides no size."""
+    """Bound one order of a symbol in the venue's own unit, what filled of it included."""
     order = proposal.order
     caps = view.limits.symbols.get(order.key)
-    if caps is None or not caps.max_order_quantity or order.remaining <= caps.max_order_quantity:
+    if caps is None or not caps.max_order_quantity:
         return None
-    return Refusal(
-        "max_order_quantity",
-        order.remaining,
-        caps.max_order_quantity,
-        f"{caps.where}.max_order_quantity",
-        f"{text(order.remaining)} of {order.key.symbol} in one order, "
-        f"{text(caps.max_order_quantity)} are allowed",
-    )
+    size, limit = order.remaining + order.filled, caps.max_order_quantity
+    if size <= limit:
+        return None
+    words = f"{text(size)} of {order.key.symbol} in one order, {text(limit)} are allowed"
+    where = f"{caps.where}.max_order_quantity"
+    return Refusal("max_order_quantity", size, limit, where, words)
 
 
 def symbol_notional(proposal: Proposal, view: View) -> Refusal | None:
