@@ -38,10 +38,6 @@ _MORE_THAN_ENTRIES_S = 0.3
 _STOP_WITHIN_S = 2.5
 _KILL_WITHIN_S = 0.3
 _ANSWER_WITHIN_S = 3.0
-_ORDER_MESSAGES = frozenset(
-    {"Approved", "CancelOrder", "Fill", "OrderUpdated", "OrderAcknowledged", "OrderRefused",
-     "OrderOutcomeUnknown", "Write"}
-)  # fmt: skip
 
 
 def run_host(config: Config, *, for_s: float | None) -> int:
@@ -102,17 +98,28 @@ class _Host:
         log: LogFile,
         stop: _StopSignal,
     ) -> None:
+        from actors.letters import Office
         from actors.runtime import ThreadsRuntime
+        from adapters.deadletters import FOLDER, Keeper
 
         self.config = config
         self.display = display
         self.log = log
         self.stop = stop
         self.venues = (_binance(config, log.hide),)
+        self.letters = Keeper(Path(config.paths.state) / FOLDER, log.log)
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
             on_log=self._runtime_says,
             on_dead_letter=self._dead_letter,
+        )
+        supervision = config.supervision
+        self.office = Office(
+            supervision.poison_after,
+            int(supervision.window_s * 1e9),
+            self.letters.keep,
+            self.runtime.tell,
+            log.log,
         )
 
     def run(self, for_s: float | None) -> int:
@@ -124,6 +131,7 @@ class _Host:
 
         config = self.config
         state = Path(config.paths.state)
+        self._prepare_journal(state)
         self._start_exchanges()
         self._check_readiness()
         self._write_down(HostStarted(config.mode, config.host_name, _version()))
@@ -136,6 +144,7 @@ class _Host:
             outcome = self._wait(for_s)
         finally:
             server.close()
+            self.letters.close()
         try:
             self._write_down(HostStopped(outcome.reason))
         except JournalError as error:
@@ -209,6 +218,8 @@ class _Host:
             return self._ask(
                 names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
             )
+        if request.get("command") == "deadletters":
+            return self._answer_letters(request)
         order = read(request)
         return self._ask(
             names.RISK,
@@ -233,9 +244,25 @@ class _Host:
         self.log.log(known, actor, text, exception=error)
 
     def _dead_letter(self, reason: str, to: str, message: object) -> None:
-        kind = type(message).__name__
-        level = "error" if kind in _ORDER_MESSAGES else "warning"
-        self.log.log(level, to, f"dead letter ({reason}): {kind}")
+        # While it stops mailboxes close one by one, and the next start asks the venue.
+        stopping = bool(self.stop.reason) or self.runtime.outcome is not None
+        now_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        self.office.hear(reason, to, message, now_ns, monotonic_ns, kept=not stopping)
+
+    def _answer_letters(self, request: dict[str, Any]) -> dict[str, Any]:
+        from actors.letters import revive
+        from adapters.deadletters import FOLDER, answer_from
+
+        folder = Path(self.config.paths.state) / FOLDER
+        found = answer_from(folder, request, revive, self.runtime.tell)
+        self.office.commanded(request, found, time.time_ns())
+        return found
+
+    def _prepare_journal(self, state: Path) -> None:
+        from adapters.operations import JOURNAL, durability
+        from adapters.storage.prepare import prepare
+
+        prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
 
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from adapters.cli_check import CHECK_HOST, CheckHost, check
+from adapters.cli_deadletters import deadletters
 from adapters.cli_operator import COMMANDS
 from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
 from adapters.masking import Masker
@@ -240,7 +241,7 @@ def tail(
     return DONE
 
 
-for command in (check, *COMMANDS):
+for command in (check, *COMMANDS, deadletters):
     cli.add_command(command)
 
 

@@ -261,6 +261,7 @@ class Supervision:
     busy_deadline_s: float = field(default=15.0, validator=rules.between("0.1", 600))
     mailbox_age_s: float = field(default=30.0, validator=rules.between("0.1", 600))
     shutdown_within_s: float = field(default=5.0, validator=rules.between("0.1", 120))
+    poison_after: int = field(default=3, validator=rules.between(1, 1_000))
     switch_interval_us: int = field(default=100, validator=rules.between(10, 100_000))
 
 

@@ -12,6 +12,7 @@ BulkheadError
 │   └── BookCrossed           best bid at or above best ask
 ├── PositionMismatch          journal and venue disagree
 ├── JournalError              the journal could not be written or read (disk full, corrupt)
+├── StoreError                the store of dead letters could not be written or read
 ├── FrameError                bytes from a venue that are not what its protocol says
 └── VenueError                an answer (or no answer) of a venue, with what it means
     ├── Rejected              refused for good; nothing happened
@@ -45,6 +46,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "RetryLater",
+    "StoreError",
     "Unreachable",
     "UsageError",
     "UserError",
@@ -143,6 +145,10 @@ class PositionMismatch(BulkheadError):
 
 class JournalError(BulkheadError):
     """The journal could not be written or read."""
+
+
+class StoreError(BulkheadError):
+    """The store of dead letters could not be written or read."""
 
 
 class FrameError(BulkheadError):
