@@ -101,11 +101,11 @@ class RiskActor(Actor):
                 self._reported(message)
             case MarkPrice():
                 self.risk.mark(message.key, message.mark, self.monotonic_ns())
+                self.risk.facts.funding[message.key] = message
             case Quote(key=key, bid=bid, ask=ask):
                 self.risk.facts.quotes[key] = (bid, ask, self.monotonic_ns())
             case InstrumentListed():
-                self.risk.list_instrument(message.instrument)
-                self.risk.mark(message.instrument.key, message.mark, NEVER_NS)
+                self._listed(message)
             case Pause():
                 self.pauses.pause(message)
             case Resume():
@@ -183,6 +183,12 @@ class RiskActor(Actor):
             missing = exposure.unmentioned(key)
             if missing:
                 self.tell(names.position(key), Mention(missing))
+
+    def _listed(self, listed: InstrumentListed) -> None:
+        key, facts = listed.instrument.key, self.risk.facts
+        self.risk.list_instrument(listed.instrument)
+        self.risk.mark(key, listed.mark, NEVER_NS)
+        facts.leverage[key], facts.brackets[key] = listed.leverage, listed.brackets
 
     # Parts of the host
 
