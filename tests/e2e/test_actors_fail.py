@@ -151,3 +151,33 @@ def test_a_hung_position_is_replaced_and_may_send_nothing_when_it_wakes(
     finally:
         wake.set()
     check_books(site)
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_host_that_gave_up_stays_halted_and_says_why_until_it_is_reset(
+    site: Site, tmp_path: Path
+):
+    site.configure({"supervision": {"max_restarts": 0}})
+    drill = Drill(site, tmp_path)
+
+    def doing() -> None:
+        site.wait_fills()
+        drill.runtime.kill("position:binance:BTCUSDT", RuntimeError("killed by a drill"))
+        assert drill.runtime.wait(20), "the root gives up"
+
+    assert drill.run(doing) == 4
+    config = ("--config", str(site.config))
+    code, shown, _ = site.done("status", *config)
+    assert code == 0
+    assert "gave up" in shown
+    assert "halted since" in shown
+    assert "python run.py reset-halt" in shown
+    after = site.start()
+    site.wait_status("it stays halted", lambda now: now["halt"] == "halted")
+    check_entries_gone(site.truth())
+    assert after.stop() == 0
+
+    assert site.done("reset-halt", *config)[0] == 0
+    last = site.start()
+    site.wait_fills(len(site.truth()["fills"]))
+    assert last.stop() == 0

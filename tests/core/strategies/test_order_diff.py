@@ -175,3 +175,11 @@ def test_a_small_order_grows_into_the_room_that_is_left_or_stays_as_it_is() -> N
     assert todo(look([filled], wanted, sizes=small)) == ([], [], [])
     blocked = look([order("a", "99")], wanted, sizes=small, may_place=lambda one: False)
     assert todo(blocked) == ([], [], []) and blocked.waiting
+
+
+def test_there_are_never_more_orders_than_places_however_small_they_are() -> None:
+    wanted, sizes = [slot("99", "3")], {D(99): D(3)}
+    moving = order("a", "97", amending=amending("a", "98"))
+    assert todo(look([moving], wanted, room=D(2))) == ([99], [], [])
+    assert todo(look([moving], wanted, room=D(2), sizes=sizes)) == ([], [], [])
+    assert todo(look([], wanted, room=D(2), sizes=sizes, sent=[slot("98")])) == ([], [], [])
