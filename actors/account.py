@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from attrs import evolve
+
 from actors import names
-from actors.messages import AccountRead, AccountReport, ReadAccount, ReadFailed, Tick, Write
+from actors.messages import (
+    AccountRead,
+    AccountReport,
+    ReadAccount,
+    ReadFailed,
+    Tick,
+    WalletTold,
+    Write,
+)
 from actors.runtime import Actor, Timer
 from core.messages import (
     BalanceUpdated,
@@ -17,7 +27,7 @@ from core.messages import (
     StreamLost,
 )
 from core.money import text
-from core.ports import Log, Record
+from core.ports import AccountState, Log, Record
 from core.records import BooksOpened
 
 _RETRY_NS = 2_000_000_000
@@ -42,6 +52,7 @@ class AccountActor(Actor):
         self.wallets: dict[str, Decimal] = {}
         self.stated_ns: dict[str, int] = {}
         self.retry: Timer | None = None
+        self.state: AccountState | None = None
         self.opened = False
         self.foreign: set[str] = set()
 
@@ -75,6 +86,7 @@ class AccountActor(Actor):
     def _opened(self, read: AccountRead) -> None:
         for balance in read.state.balances:
             self._balance(balance)
+        self._tell_risk(read.state)
         if self.opened:
             return
         self.opened = True
@@ -97,6 +109,22 @@ class AccountActor(Actor):
         if balance.asset == self.asset:
             report = AccountReport(self.venue_name, balance.wallet, balance.asset)
             self.tell_latest(names.OPERATIONS, self.name, report)
+            self._tell_risk(self.state)
+
+    def _tell_risk(self, state: AccountState | None) -> None:
+        """Tell risk of the wallet, with the margins of the last reading."""
+        self.state = state
+        told = WalletTold(
+            self.venue_name, self.asset, self.wallets.get(self.asset, Decimal(0)), Decimal(0)
+        )
+        if state is not None:
+            told = evolve(
+                told,
+                available=state.available,
+                initial_margin=state.initial_margin,
+                maintenance_margin=state.maintenance_margin,
+            )
+        self.tell(names.RISK, told)
 
     def _failed(self, failed: ReadFailed) -> None:
         self.log("warning", self.name, f"reading the account: {failed.error}")

@@ -23,7 +23,7 @@ Done = Callable[[dict[Key, tuple[str, ...]]], None]
 class _Flatten:
     reason: str
     until_ns: int
-    done: Done
+    done: Done | None
     waiting: dict[Key, tuple[str, ...]]
     left: dict[Key, tuple[str, ...]] = field(factory=dict)
 
@@ -43,7 +43,7 @@ class Flattens:
         """Tell whether a flatten is under way."""
         return bool(self._running)
 
-    def begin(self, keys: Iterable[Key], reason: str, done: Done) -> None:
+    def begin(self, keys: Iterable[Key], reason: str, done: Done | None = None) -> None:
         """Have these symbols closed until the venue says flat."""
         within_ns = self.desk.settings.flatten_within_ns + _GRACE_NS
         until_ns = self.desk.actor.monotonic_ns() + within_ns
@@ -92,4 +92,5 @@ class Flattens:
             self.desk.log("error", f"flatten ({flatten.reason}): not flat: {text}")
         else:
             self.desk.log("info", f"flatten ({flatten.reason}): the venue says flat")
-        flatten.done(flatten.left)
+        if flatten.done is not None:
+            flatten.done(flatten.left)

@@ -115,8 +115,7 @@ class MarketActor(Actor):
             case Bar():
                 self._bar(message)
             case BarsRead():
-                for bar in message.bars:
-                    self._tell_bar(bar)
+                self.tell(names.RISK, message)
             case Watch():
                 self._watch(message)
             case Tick("age"):
@@ -236,12 +235,9 @@ class MarketActor(Actor):
             self.after(pause_ns, Tick("book"))
 
     def _bar(self, bar: Bar) -> None:
-        self._tell_bar(bar)
-        self._pass_on("bars", bar)
-
-    def _tell_bar(self, bar: Bar) -> None:
         if bar.closed:
             self.tell(names.RISK, bar)
+        self._pass_on("bars", bar)
 
     def _pass_on(self, kind: Kind, event: Trade | Bar) -> None:
         for watcher in self.watchers.get(kind, ()):
@@ -271,4 +267,6 @@ class MarketActor(Actor):
         if self._whole() and age_ns <= self.settings.stale_after_ns:
             self.paused = ""
             self.needs_comparison = False
-            self.tell_control(names.RISK, Resume(self.name))
+            # On the same lane: who proposes on this news is judged by these figures.
+            for news in (self.mark, self.quote, Resume(self.name)):
+                self.tell_control(names.RISK, news)

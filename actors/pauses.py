@@ -52,6 +52,10 @@ class Pauses:
         if before is None:
             self.desk.log("warning", f"paused: {pause.reason}", pause.key)
 
+    def stands(self, source: str) -> bool:
+        """Tell whether a source pauses, its comparison after it not begun."""
+        return source in self.pauses and source not in self._comparing
+
     def resume(self, source: str) -> None:
         """End a source's pause, at once or after the positions compared with the venue."""
         pause = self.pauses.get(source)
@@ -100,11 +104,12 @@ class Pauses:
         return [key for key in self.desk.keys if pause.venue in ("", key.venue)]
 
     def judge(self) -> None:
-        """Work out why each symbol is paused, for the rules."""
-        paused = dict.fromkeys(self.unreported, _NOT_REPORTED)
-        for pause in self.pauses.values():
-            paused |= dict.fromkeys(self._covered(pause), pause.reason)
-        self.desk.risk.paused = paused
+        """Work out why each symbol is paused, for the rules: its own oldest reason first."""
+        paused: dict[Key, str] = {}
+        for pause in sorted(self.pauses.values(), key=lambda pause: pause.key is None):
+            for key in self._covered(pause):
+                paused.setdefault(key, pause.reason)
+        self.desk.risk.paused = dict.fromkeys(self.unreported, _NOT_REPORTED) | paused
 
     # Entries that rest where nothing may be opened
 

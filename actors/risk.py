@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from actors import names
+from actors.breakers import Breakers
 from actors.flattens import Flattens
+from actors.guards import Guards
 from actors.halting import Halting
+from actors.losses import Losses
 from actors.messages import (
+    BarsRead,
+    CallsTold,
     CloseForShutdown,
     Compared,
+    Decided,
     EntriesCancelled,
     ExposureReport,
     FlattenTold,
+    ForeignFound,
     HaltTold,
     HaltWanted,
     InstrumentListed,
     JournalFailed,
     JournalRecovered,
+    LimitTold,
     Mention,
     Operate,
     Pause,
@@ -27,6 +36,7 @@ from actors.messages import (
     RiskReport,
     ScaleWanted,
     Tick,
+    WalletTold,
 )
 from actors.operating import Operating
 from actors.pauses import Pauses
@@ -34,7 +44,8 @@ from actors.risk_desk import RiskDesk, RiskSettings
 from actors.risk_limits import notionals
 from actors.runtime import Actor, ChildDied, ChildGaveUp, ChildReady, ChildWaiting
 from actors.scaling import Scaling
-from core.messages import AmendOrder, Key, MarkPrice, PlaceOrder, Quote
+from actors.watches import Watches
+from core.messages import AmendOrder, Bar, Key, MarkPrice, PlaceOrder, Quote
 from core.money import text
 from core.ports import Log, Records
 from core.remembered import remember
@@ -45,7 +56,7 @@ from core.risk.proposal import Refusal
 
 __all__ = ["RiskActor", "RiskSettings"]
 
-_REPORT_NS = 1_000_000_000
+_LOOK_NS = 1_000_000_000
 _SAME_REFUSAL_NS = 60_000_000_000
 
 
@@ -54,12 +65,14 @@ class RiskActor(Actor):
 
     State: `core.risk.checks.Risk` (notionals in quote money), why each symbol is paused, by whom.
     What the journal holds of halts, losses, throttles and the operator's pauses outlives it.
-    Fails: missing figures refuse; a failed part pauses what depends on it; a part that gave up, or
-    a journal that cannot be written, ends new risk for the whole host.
-    Rules: `core.risk`.
+    Fails: missing figures refuse; a failed part pauses what depends on it; a part that gave up, a
+    loss past its limit, or a journal that cannot be written, ends new risk for the whole host.
+    Rules: `core.risk`. Losses are looked at on every bar, fill, error and word on the account, and
+    once a second.
     Parts, which run in this actor's turn, over one `RiskDesk`: `Halting` owns the halt and the
-    shutdown, `Pauses` who may open nothing now, `Scaling` sizes, `Flattens` what is being closed,
-    `Operating` the operator's commands.
+    shutdown, `Pauses` who may open nothing now, `Losses` the equity stop, `Breakers` the venues'
+    calls, `Watches` who is silent, `Guards` what threatens open positions, `Scaling` sizes,
+    `Flattens` what is being closed, `Operating` the operator's commands.
     """
 
     def __init__(self, settings: RiskSettings, records: Records, log: Log) -> None:
@@ -72,6 +85,10 @@ class RiskActor(Actor):
         self.halting = Halting(self.desk, self._halted)
         self.scaling = Scaling(self.desk)
         self.flattens = Flattens(self.desk)
+        self.losses = Losses(self.desk, self.pauses, self.halting, self.flattens)
+        self.breakers = Breakers(self.desk)
+        self.watches = Watches(self.desk, self.pauses)
+        self.guards = Guards(self.desk, self.pauses, self.halting, self.losses)
         self.operating = Operating(
             self.desk,
             self.halting,
@@ -79,7 +96,7 @@ class RiskActor(Actor):
             self.scaling,
             self.flattens,
             self._cause_stands,
-            self._begin_anew,
+            self.losses.begin_anew,
         )
         self.refusals: Counter[str] = Counter()
         self.logged: dict[tuple[Key, str], int] = {}
@@ -87,10 +104,13 @@ class RiskActor(Actor):
     def starting(self) -> None:
         before = remember(self.records)
         self.halting.begin(before.halt)
+        self.losses.begin(before.equities)
+        self.breakers.begin(before.breakers)
+        self.watches.begin()
         self.scaling.begin(before.throttles)
         self.operating.begin(before.paused)
         self.pauses.judge()
-        self.every(_REPORT_NS, Tick("report"))
+        self.every(_LOOK_NS, Tick("look"))
         self.ready()
 
     def handle(self, message: object) -> None:
@@ -100,12 +120,25 @@ class RiskActor(Actor):
             case ExposureReport():
                 self._reported(message)
             case MarkPrice():
-                self.risk.mark(message.key, message.mark, self.monotonic_ns())
-                self.risk.facts.funding[message.key] = message
-            case Quote(key=key, bid=bid, ask=ask):
-                self.risk.facts.quotes[key] = (bid, ask, self.monotonic_ns())
+                self._marked(message)
+            case Quote():
+                seen = (message.bid, message.ask, self.monotonic_ns())
+                self.risk.facts.quotes[message.key] = seen
+            case Bar():
+                self._barred((message,))
+            case BarsRead():
+                self._barred(message.bars)
+            case WalletTold():
+                self.losses.wallet(message)
+                self.losses.look()
+            case CallsTold():
+                self._called(message)
+            case Decided():
+                self.watches.decided(message.key)
             case InstrumentListed():
                 self._listed(message)
+            case ForeignFound():
+                self.guards.foreign(message)
             case Pause():
                 self.pauses.pause(message)
             case Resume():
@@ -135,10 +168,8 @@ class RiskActor(Actor):
                 self.operating.written(number)
             case Tick("closing"):
                 self.halting.time_is_up()
-            case Tick("report"):
-                self.flattens.look()
-                self.pauses.end_entries()
-                self._report()
+            case Tick("look"):
+                self._look()
 
     # Orders
 
@@ -159,6 +190,7 @@ class RiskActor(Actor):
         command = proposal.command
         self.refusals[refusal.rule] += 1
         self.tell(proposal.reply_to, RefusedByRisk(command, refusal))
+        self.losses.look()
         # The same reason for the same symbol is one line a minute, not one a quote.
         seen = (command.key, refusal.rule)
         now_ns = self.monotonic_ns()
@@ -176,6 +208,10 @@ class RiskActor(Actor):
         exposure, key = self.risk.exposure, report.key
         exposure.report(key, report.positions, report.working, report.ended)
         self.risk.cancelled(self.monotonic_ns(), report.cancels)
+        self.risk.facts.unprotected[key] = dict(report.unprotected)
+        self.losses.positions(key, report.positions)
+        self.losses.look()
+        self.guards.positions(key)
         if report.reset:
             self.pauses.reported(key)
             self.flattens.reported(key)
@@ -184,11 +220,41 @@ class RiskActor(Actor):
             if missing:
                 self.tell(names.position(key), Mention(missing))
 
+    # Figures
+
+    def _marked(self, mark: MarkPrice) -> None:
+        self.risk.mark(mark.key, mark.mark, self.monotonic_ns())
+        self.risk.facts.funding[mark.key] = mark
+        self.guards.marked(mark.key, mark.mark)
+
+    def _barred(self, bars: Sequence[Bar]) -> None:
+        self.risk.facts.portfolio.take(bars)
+        self.scaling.look()
+        self.losses.look()
+
     def _listed(self, listed: InstrumentListed) -> None:
-        key, facts = listed.instrument.key, self.risk.facts
+        key = listed.instrument.key
+        self.desk.instruments[key] = listed.instrument
         self.risk.list_instrument(listed.instrument)
-        self.risk.mark(key, listed.mark, NEVER_NS)
-        facts.leverage[key], facts.brackets[key] = listed.leverage, listed.brackets
+        self.risk.facts.leverage[key] = listed.leverage
+        self.risk.facts.brackets[key] = listed.brackets
+        if key not in self.risk.facts.marks:
+            self.risk.mark(key, listed.mark, NEVER_NS)
+
+    def _called(self, calls: CallsTold) -> None:
+        self.breakers.told(calls)
+        if calls.failed:
+            self.losses.look()
+
+    def _look(self) -> None:
+        """Look at what time alone changes."""
+        self.losses.look()
+        self.guards.look()
+        self.watches.look()
+        self.breakers.look()
+        self.flattens.look()
+        self.pauses.end_entries()
+        self._report()
 
     # Parts of the host
 
@@ -213,21 +279,23 @@ class RiskActor(Actor):
         """Say why trading cannot be resumed yet; "" when it can."""
         if self.halting.journal_problem:
             return f"the journal cannot be written: {self.halting.journal_problem}"
-        return ""
-
-    def _begin_anew(self) -> None:
-        """Count losses from now on."""
+        why = self.losses.unknown()
+        return f"nobody can tell what is lost from now on: {why}" if why else ""
 
     def _report(self) -> None:
         report = RiskReport(
             self.risk.halt,
-            notionals(self.desk) if not self.pauses.unreported else (),
+            (*self.losses.limits(), *self.guards.limits(), *self._notionals()),
             tuple((str(key), reason) for key, reason in self.risk.paused.items()),
+            breakers=self.breakers.states(),
             throttles=self.scaling.set_throttles(),
             scales=tuple((str(key), self.scaling.scale(key)) for key in self.keys),
             refusals=tuple(self.refusals.items()),
         )
         self.tell_latest(names.OPERATIONS, self.name, report)
+
+    def _notionals(self) -> tuple[LimitTold, ...]:
+        return () if self.pauses.unreported else notionals(self.desk)
 
 
 def _words(command: PlaceOrder | AmendOrder) -> str:

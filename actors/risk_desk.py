@@ -9,7 +9,9 @@ from attrs import define, field, frozen
 from actors import names
 from actors.messages import Write
 from actors.runtime import Actor, ActorStatistics
+from core.account import Figure, Unknown
 from core.config import Risk as RiskTables
+from core.instruments import Instrument
 from core.messages import Key
 from core.ports import Log, Record
 from core.risk.checks import Risk
@@ -23,8 +25,8 @@ class RiskSettings:
     """What risk is configured with; times in nanoseconds.
 
     `tables` is `[risk]` and what is below it. `strategies` are the addresses of the bots of each
-    symbol, `assets` the margin asset of each venue. `foreign_stops`: strangers on the account end
-    new risk. `statistics` tells of every mailbox.
+    symbol, `assets` the margin asset of each venue, `groups` how many lanes part a venue's symbols.
+    `foreign_stops`: strangers on the account end new risk. `statistics` tells of every mailbox.
     """
 
     limits: Limits
@@ -33,6 +35,7 @@ class RiskSettings:
     lanes: Sequence[str]
     strategies: Mapping[Key, Sequence[str]]
     assets: Mapping[str, str]
+    groups: int
     isolated: bool
     foreign_stops: bool
     close_within_ns: int
@@ -42,16 +45,31 @@ class RiskSettings:
 
 @define(eq=False)
 class RiskDesk:
-    """Risk as all parts of `RiskActor` see it; they run in that actor's turn."""
+    """Risk as all parts of `RiskActor` see it; they run in that actor's turn.
+
+    `instruments` are those that were listed so far.
+    """
 
     actor: Actor
     risk: Risk
     settings: RiskSettings
     write_log: Log
     keys: tuple[Key, ...] = field(init=False)
+    instruments: dict[Key, Instrument] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.keys = tuple(self.settings.keys)
+
+    def mark(self, key: Key) -> Figure:
+        """Return a symbol's mark price while it is young enough to be believed."""
+        found = self.risk.facts.marks.get(key)
+        if found is None:
+            return Unknown(f"no mark price of {key} yet")
+        price, seen_ns = found
+        age_ns = self.actor.monotonic_ns() - seen_ns
+        if age_ns > self.risk.limits.stale_after_ns:
+            return Unknown(f"no mark price of {key} within market.stale_after_ms")
+        return price
 
     def journal(self, *payloads: object, then: object = None) -> None:
         """Write records; tell ourselves `then`, if any, once they are on disk."""

@@ -10,12 +10,17 @@ from core.account import Figure, combine
 from core.messages import Side
 from core.money import ZERO
 
-__all__ = ["at_most", "notionals"]
+__all__ = ["at_least", "at_most", "notionals"]
 
 
 def at_most(name: str, value: Figure, limit: Decimal) -> LimitTold:
     """Tell of a limit that a figure must not pass."""
     return LimitTold(name, value, limit, combine(lambda held: max(limit - held, ZERO), value))
+
+
+def at_least(name: str, value: Figure, limit: Decimal) -> LimitTold:
+    """Tell of a limit that a figure must not fall under."""
+    return LimitTold(name, value, limit, combine(lambda held: max(held - limit, ZERO), value))
 
 
 def notionals(desk: RiskDesk) -> tuple[LimitTold, ...]:

@@ -23,6 +23,7 @@ _FULL = Decimal(1)
 class Scaling:
     """Owns the throttles (percent per symbol, "" for the host: the smaller one counts).
 
+    A symbol that moves more than the target leaves a part of that only.
     A smaller scale takes back every entry that rests: strategies come again with what is allowed
     now.
     """
@@ -49,7 +50,7 @@ class Scaling:
     def scale(self, key: Key) -> Decimal:
         """Return the part of full size, 0 to 1, that entries of a symbol may have now."""
         throttle = min(self.throttles.get("", 100), self.throttles.get(key.symbol, 100))
-        return Decimal(throttle) / 100
+        return Decimal(throttle) / 100 * self.desk.risk.facts.portfolio.scale(key)
 
     def set_throttles(self) -> tuple[tuple[str, int], ...]:
         """Return the throttles that are not 100, for the status."""

@@ -107,6 +107,7 @@ def risk_settings(config: Config, parts: Parts) -> RiskSettings:
         [lane for venue in parts.venues for lane in _lanes(config, venue)],
         strategies,
         {venue.name: venue.margin_asset for venue in parts.venues},
+        config.venues.binance.symbol_groups,
         config.venues.binance.margin == "isolated",
         foreign == "stop" or (foreign == "stop_in_live" and config.mode == "live"),
         int(config.execution.entry_cancel_timeout_s * _NS_S),
@@ -180,7 +181,7 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
         config.market.stale_after_ms * _NS_MS,
         config.market.depth,
         config.risk.book_collar_bps / 4,
-        config.risk.portfolio.window_bars,
+        config.risk.portfolio.window_bars + 2,  # one more than returns, and one not closed
     )
     position = position_settings(config, bot)
     grid = GridSettings(

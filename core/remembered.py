@@ -5,7 +5,13 @@ from __future__ import annotations
 from attrs import define, field
 
 from core.ports import Records
-from core.records import EquityMarked, HaltChanged, ThrottleChanged, TradingPaused
+from core.records import (
+    BreakerChanged,
+    EquityMarked,
+    HaltChanged,
+    ThrottleChanged,
+    TradingPaused,
+)
 from core.risk.halt import Halt, Level
 
 __all__ = ["OPERATOR", "Remembered", "remember"]
@@ -19,12 +25,13 @@ class Remembered:
     """The last word on each matter.
 
     `equities` are what the equity stop measures from, per (venue, asset); none after an operator
-    reset the halt: losses count anew from then on. `throttles` and `paused` go by symbol, "" for
-    the whole host.
+    reset the halt: losses count anew from then on. `breakers` go by venue, `throttles` and `paused`
+    by symbol, "" for the whole host.
     """
 
     halt: Halt = field(factory=Halt)
     equities: dict[tuple[str, str], EquityMarked] = field(factory=dict)
+    breakers: dict[str, BreakerChanged] = field(factory=dict)
     throttles: dict[str, int] = field(factory=dict)
     paused: set[str] = field(factory=set)
 
@@ -32,7 +39,7 @@ class Remembered:
 def remember(records: Records) -> Remembered:
     """Fold the records that outlive a host."""
     found = Remembered()
-    kinds = (HaltChanged, EquityMarked, ThrottleChanged, TradingPaused)
+    kinds = (HaltChanged, EquityMarked, BreakerChanged, ThrottleChanged, TradingPaused)
     for record in records.read(kinds=kinds):
         match record.payload:
             case HaltChanged() as changed:
@@ -41,6 +48,8 @@ def remember(records: Records) -> Remembered:
                 found.halt = changed.halt
             case EquityMarked() as marked:
                 found.equities[marked.venue, marked.asset] = marked
+            case BreakerChanged() as breaker:
+                found.breakers[breaker.venue] = breaker
             case ThrottleChanged() as throttle:
                 found.throttles[throttle.symbol] = throttle.percent
             case TradingPaused(symbol="", paused=False):

@@ -157,11 +157,13 @@ def _refused(state: GridState, event: Refused) -> GridState:
     if slot is None:
         return state
     rest_ns = max(state.settings.retry_after_ns, event.rest_ns)
+    # A clock that was set back: the quote at hand would end a rest that has only begun.
+    at_ns = max(event.at_ns, state.quote.received_ns) if state.quote else event.at_ns
     return evolve(
         state,
         sent={i: s for i, s in state.sent.items() if i != client_order_id},
         amended={i: a for i, a in state.amended.items() if i != client_order_id},
-        resting=state.resting | _resting(state, (slot,), event.at_ns + rest_ns),
+        resting=state.resting | _resting(state, (slot,), at_ns + rest_ns),
     )
 
 
