@@ -161,6 +161,8 @@ def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
                 venue.margin_asset,
                 settings.hedge_mode,
                 int(config.market.reconcile_every_s * _NS_S),
+                keys,
+                parts.records,
                 parts.log,
             ),
             waits=True,

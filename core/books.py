@@ -30,6 +30,7 @@ from core.records import (
     OrderIntended,
     SymbolOpened,
     Transferred,
+    WalletAdjusted,
 )
 from core.wallets import Asset, Wallets
 
@@ -51,6 +52,7 @@ FOLDED: tuple[type, ...] = (
     PositionReported,
     SymbolOpened,
     Transferred,
+    WalletAdjusted,
 )
 """The payloads that books are made of; a reader may leave the rest on disk."""
 
@@ -126,6 +128,8 @@ class Books:
                 stated = self.stated_positions.get(side)
                 if stated is None or payload.event_ns >= stated.event_ns:
                     self.stated_positions[side] = payload
+            case WalletAdjusted():
+                self.wallets.adjust(payload)
             case BooksOpened():
                 self.wallets.open(payload)
             case SymbolOpened():

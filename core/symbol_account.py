@@ -19,12 +19,14 @@ class SymbolAccount:
 
     An average entry price depends on the order of fills, so one that comes out of its place has
     the symbol folded anew, once, at the next reading. Fills up to the opening are kept but not
-    folded.
+    folded. What was settled is kept as a sum only, from which the rest goes on.
     """
 
     __slots__ = (
         "_fees",
         "_held",
+        "_kept_fees",
+        "_kept_realised",
         "_margin_asset",
         "_places",
         "_realised",
@@ -41,7 +43,9 @@ class SymbolAccount:
         self.fills: list[Fill] = []
         self.seen: set[str] = set()
         self._places: list[tuple[int, int]] = []
-        self._held: tuple[PositionReported, ...] = ()
+        self._held: tuple[Position, ...] = ()
+        self._kept_realised = ZERO
+        self._kept_fees: dict[str, Decimal] = {}
         self._since: Mapping[str, int] = {}
         self._margin_asset = ""
         self._sides: dict[PositionSide, Position] = {}
@@ -76,7 +80,9 @@ class SymbolAccount:
         self, held: Iterable[PositionReported], since: Mapping[str, int], margin_asset: str
     ) -> None:
         """Start from `held`; per asset, what happened up to `since` ns is contained in it."""
-        self._held = tuple(held)
+        self._held = tuple(
+            Position(each.position_side, each.quantity, each.entry_price) for each in held
+        )
         self._since = since
         self._margin_asset = margin_asset
         self._stale = True
@@ -96,16 +102,32 @@ class SymbolAccount:
             self._fold(fill)
         return True
 
+    def settle(self, until_ns: int) -> None:
+        """Forget the fills up to this instant, but not that they are known, nor what they made.
+
+        For owners that do not list fills, and that open books before: one older than the instant
+        that comes later is folded after those, and `reopen` may not follow.
+        """
+        count = bisect_right(self._places, until_ns, key=lambda place: place[0])
+        if not count:
+            return
+        later = self.fills[count:]
+        del self.fills[count:]
+        self._stale = True
+        self._refold()
+        self._held = tuple(self._sides.values())
+        self._kept_realised, self._kept_fees = self._realised, dict(self._fees)
+        self.fills = later
+        del self._places[:count]
+        self._stale = True
+
     def _refold(self) -> None:
         if not self._stale:
             return
         self._stale = False
-        self._realised = ZERO
-        self._fees = {}
-        self._sides = {
-            held.position_side: Position(held.position_side, held.quantity, held.entry_price)
-            for held in self._held
-        }
+        self._realised = self._kept_realised
+        self._fees = dict(self._kept_fees)
+        self._sides = {held.side: held for held in self._held}
         for fill in self.fills:
             self._fold(fill)
 

@@ -1,4 +1,4 @@
-"""Money and positions of the books: openings, fills, funding and transfers, each counted once."""
+"""Money and positions of the books: openings, fills, funding, transfers: each counted once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from core.messages import Fill, FundingPaid, Key, PositionSide
 from core.money import ZERO
 from core.positions import Position
-from core.records import BooksOpened, SymbolOpened, Transferred
+from core.records import BooksOpened, SymbolOpened, Transferred, WalletAdjusted
 from core.symbol_account import SymbolAccount
 
 __all__ = ["Asset", "Wallets"]
@@ -25,6 +25,7 @@ class Wallets:
         self._symbols: dict[Key, SymbolAccount] = {}
         self._funding: dict[tuple[Key, str], FundingPaid] = {}
         self._transfers: dict[tuple[str, str], Transferred] = {}
+        self._adjustments: dict[tuple[str, str], WalletAdjusted] = {}
 
     def open(self, opening: BooksOpened) -> None:
         """Start an asset from its opening balance; the first of a venue and asset counts."""
@@ -59,6 +60,15 @@ class Wallets:
         """Count one transfer, once."""
         self._transfers.setdefault((moved.venue, moved.transfer_id), moved)
 
+    def adjust(self, adjusted: WalletAdjusted) -> None:
+        """Count one booking that is neither of trading nor a transfer, once."""
+        self._adjustments.setdefault((adjusted.venue, adjusted.adjustment_id), adjusted)
+
+    def settle(self, until_ns: int) -> None:
+        """Keep only the sums of fills up to this instant: for wallets, not for lists of fills."""
+        for account in self._symbols.values():
+            account.settle(until_ns)
+
     def symbols(self) -> Iterable[Key]:
         """Return every symbol that was traded or opened."""
         return self._symbols.keys()
@@ -88,7 +98,7 @@ class Wallets:
     def balances(self) -> dict[Asset, Decimal]:
         """Sum the wallet of every asset whose opening balance is known.
 
-        Opening + realised − fees + funding + transfers.
+        Opening + realised − fees + funding + transfers + adjustments.
         """
         return {
             asset: opening.wallet
@@ -96,6 +106,7 @@ class Wallets:
             - self.fees(*asset)
             + self.funding(*asset)
             + self.transfers(*asset)
+            + self.adjustments(*asset)
             for asset, opening in self._opened.items()
         }
 
@@ -127,6 +138,19 @@ class Wallets:
                 moved.amount
                 for moved in self._transfers.values()
                 if (moved.venue, moved.asset) == (venue, asset) and moved.time_ns > since_ns
+            ),
+            ZERO,
+        )
+
+    def adjustments(self, venue: str, asset: str) -> Decimal:
+        """Sum what else was booked since the opening: the settlement of forced closes, rebates."""
+        since_ns = self._opened_ns(venue, asset)
+        return sum(
+            (
+                adjusted.amount
+                for adjusted in self._adjustments.values()
+                if (adjusted.venue, adjusted.asset) == (venue, asset)
+                and adjusted.time_ns > since_ns
             ),
             ZERO,
         )

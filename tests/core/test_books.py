@@ -37,6 +37,7 @@ from core.records import (
     OrderIntended,
     SymbolOpened,
     Transferred,
+    WalletAdjusted,
 )
 from core.risk.halt import Level
 
@@ -273,7 +274,7 @@ def test_money_that_the_opening_contains_is_not_counted_twice() -> None:
     assert books.wallets.made(BTC) == D("-1")
 
 
-def test_the_wallet_is_opening_plus_realised_less_fees_plus_funding_plus_transfers() -> None:
+def test_the_wallet_is_opening_plus_realised_less_fees_plus_what_else_was_booked() -> None:
     books = Books(
         [
             OPENED,
@@ -283,9 +284,13 @@ def test_the_wallet_is_opening_plus_realised_less_fees_plus_funding_plus_transfe
             FundingPaid(BTC, D("-0.3"), "USDT", "f1", 2_000),
             Transferred("binance", "USDT", D("500"), "t1", 2_100),
             Transferred("binance", "USDT", D("500"), "t1", 2_100),
+            WalletAdjusted("binance", "USDT", D("-2"), "insurance_clear", "a1", 2_200),
+            WalletAdjusted("binance", "USDT", D("-2"), "insurance_clear", "a1", 2_200),
+            WalletAdjusted("binance", "USDT", D("-9"), "insurance_clear", "a0", 100),
         ]
     )
-    assert books.wallets.balances() == {("binance", "USDT"): D("10509.595")}
+    assert books.wallets.balances() == {("binance", "USDT"): D("10507.595")}
+    assert books.wallets.adjustments("binance", "USDT") == D("-2")
     assert books.wallets.realised("binance", "USDT") == D("10")
     assert books.wallets.fees("binance", "USDT") == D("0.105")
     assert books.wallets.funding("binance", "USDT") == D("-0.3")
@@ -434,3 +439,22 @@ def test_positions_are_those_of_the_position_book_and_money_adds_up(
 @pytest.mark.parametrize("payload", ["text", 1, None])
 def test_kinds_that_books_have_no_use_for_change_nothing(payload: object) -> None:
     assert Books([payload]).ledger() == Books().ledger()
+
+
+@given(st.permutations(range(6)), st.integers(0, 7))
+def test_settled_fills_leave_wallets_and_positions_as_they_were(
+    order: list[int], settled: int
+) -> None:
+    fills = [fill(n, str(n + 1 if n % 3 else -n - 1), str(100 + n)) for n in range(6)]
+    whole, lean = Books([OPENED]).wallets, Books([OPENED]).wallets
+    for number in order:
+        whole.take(fills[number])
+        lean.take(fills[number])
+    lean.settle(999 + settled)
+    assert lean.balances() == whole.balances()
+    assert list(lean.positions()) == list(whole.positions())
+    assert len(list(lean.fills())) == max(0, 6 - settled)
+    assert not any(lean.take(each) for each in fills)
+    later = fill(9, "-1", "120")
+    assert lean.take(later) and whole.take(later)
+    assert lean.balances() == whole.balances()

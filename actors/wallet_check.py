@@ -1,0 +1,81 @@
+"""The books' wallet against the venue's: our own sums from the journal, kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
+
+from attrs import define, field
+
+from core.messages import Fill, FundingPaid
+from core.ports import Record, Records
+from core.records import BooksOpened, SymbolOpened, Transferred, WalletAdjusted
+from core.wallets import Wallets
+
+__all__ = ["WalletCheck"]
+
+_KINDS = (BooksOpened, SymbolOpened, Fill, FundingPaid, Transferred, WalletAdjusted)
+_PART = 2_000
+_SETTLED_NS = 3_600_000_000_000
+_READINGS = 4
+
+
+@define(eq=False)
+class WalletCheck:
+    """Folds what the journal holds of one venue's money, part by part.
+
+    A reading differs in passing while a fill is on its way to the journal; one that differs by the
+    same amount four times in a row is a difference.
+    """
+
+    records: Records
+    venue: str
+    asset: str
+    wallets: Wallets = field(factory=Wallets)
+    _after: int = field(default=0, init=False)
+    _reading: Iterator[Record] | None = field(default=None, init=False)
+    _apart: Decimal = field(default=Decimal(0), init=False)
+    _times: int = field(default=0, init=False)
+
+    def fold(self) -> bool:
+        """Fold the next part of the journal in; tell whether there may be more."""
+        if self._reading is None:
+            self._reading = self.records.read(kinds=_KINDS, after=self._after)
+        count = 0
+        for record in islice(self._reading, _PART):
+            count += 1
+            self._after = record.sequence
+            self._take(record.payload)
+        if count < _PART:
+            self._reading = None
+        return self._reading is not None
+
+    def _take(self, payload: object) -> None:
+        match payload:
+            case BooksOpened():
+                self.wallets.open(payload)
+            case SymbolOpened():
+                self.wallets.know(payload)
+            case Fill():
+                self.wallets.take(payload)
+            case FundingPaid():
+                self.wallets.pay(payload)
+            case Transferred():
+                self.wallets.move(payload)
+            case WalletAdjusted():
+                self.wallets.adjust(payload)
+
+    def compare(self, stated: Decimal, now_ns: int) -> tuple[Decimal, int]:
+        """Return our own wallet, and in how many readings now it differed by the same amount."""
+        ours = self.wallets.balances().get((self.venue, self.asset), stated)
+        apart = stated - ours
+        self._times = self._times + 1 if apart and apart == self._apart else int(bool(apart))
+        self._apart = apart
+        self.wallets.settle(now_ns - _SETTLED_NS)
+        return ours, self._times
+
+    @property
+    def stays_apart(self) -> bool:
+        """Tell whether the last reading made a difference certain."""
+        return self._times == _READINGS

@@ -1,0 +1,275 @@
+"""The account: transfers are no gains, the books equal the wallet, strangers are told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from actors.account import AccountActor
+from actors.messages import ForeignFound, WalletTold
+from actors.runtime import Actor
+from core.messages import Key, OrderType, PlaceOrder, PositionSide, Side
+from core.records import Reconciled, Transferred, WalletAdjusted, WalletDiffered
+from tests.sim.house import House, config
+from tests.sim.test_protection import held, still
+from tests.sim.test_whole_host import host, trading
+from tests.sim.world import SECOND_NS, VENUE, World
+
+BTC, ETH = Key(VENUE, "BTCUSDT"), Key(VENUE, "ETHUSDT")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """What accounts and positions tell."""
+    heard: list[object] = []
+    tell = Actor.tell
+
+    def hear(actor: Actor, to: str, message: object) -> None:
+        if isinstance(message, (WalletTold, ForeignFound)):
+            heard.append(message)
+        tell(actor, to, message)
+
+    monkeypatch.setattr(Actor, "tell", hear)
+    yield heard
+
+
+def wallets(told: list[object]) -> list[WalletTold]:
+    return [message for message in told if isinstance(message, WalletTold)]
+
+
+def made(told: list[object], before: WalletTold) -> Decimal:
+    """Return the largest gain or loss that anybody could read from the wallets; funding is less."""
+    results = (message.wallet - message.transfers for message in wallets(told))
+    return max(abs(result - (before.wallet - before.transfers)) for result in results)
+
+
+def strangers(told: list[object]) -> list[ForeignFound]:
+    return [message for message in told if isinstance(message, ForeignFound)]
+
+
+def move(house: House, amount: int, *, quietly: bool = False) -> None:
+    """Put money into the account, or take it out."""
+    events = house.world.exchange.deposit("USDT", Decimal(amount), house.world.venue_ns())
+    if not quietly:
+        house.world.emit(events)
+
+
+def records(house: House, kind: type) -> list[object]:
+    return [r.payload for r in house.journal.records if isinstance(r.payload, kind)]
+
+
+# The wallet
+
+
+def test_the_wallet_is_told_at_every_change_and_every_reading(told: list[object]) -> None:
+    house = host(1)
+    house.start()
+    house.ready()
+    first = wallets(told)[0]
+    assert (first.wallet, first.transfers, first.available) == (10_000, 0, 10_000)
+    house.run(25)
+    assert len(wallets(told)) > 3 + len(house.world.exchange.trades("BTCUSDT"))
+    assert wallets(told)[-1].initial_margin is not None
+
+
+@pytest.mark.parametrize("amount", [500, -500])
+def test_a_transfer_is_told_with_the_wallet_that_contains_it(
+    told: list[object], amount: int
+) -> None:
+    house = still(1)
+    before = wallets(told)[-1]
+    told.clear()
+    move(house, amount)
+    house.run(30)
+    assert made(told, before) < 1, "neither a gain nor a loss, at no time"
+    assert wallets(told)[-1].transfers == amount
+    (booked,) = records(house, Transferred)
+    assert isinstance(booked, Transferred) and booked.amount == amount
+    house.quiesce(45)
+    house.assert_books_equal_exchange()
+
+
+def test_a_transfer_that_no_frame_told_of_is_found_by_the_readings(told: list[object]) -> None:
+    house = still(1)
+    before = wallets(told)[-1]
+    move(house, -500, quietly=True)
+    house.run(30)
+    assert wallets(told)[-1].transfers == -500
+    assert made([wallets(told)[-1]], before) < 1
+
+
+def test_a_transfer_while_no_host_was_there_is_known_before_the_first_word(
+    told: list[object],
+) -> None:
+    house = still(1)
+    before = wallets(told)[-1]
+    house.crash()
+    house.world.pass_alone(SECOND_NS)
+    move(house, 750)
+    told.clear()
+    house.start()
+    house.ready()
+    house.run(5)
+    assert {message.transfers for message in wallets(told)} == {750}
+    assert made(told, before) < 1
+    house.crash()
+    told.clear()
+    house.start()
+    house.ready()
+    assert {message.transfers for message in wallets(told)} == {750}, "known from the journal"
+    assert len(records(house, Transferred)) == 1
+
+
+def test_a_transfer_whose_booking_cannot_be_read_counts_all_the_same(told: list[object]) -> None:
+    house = still(1)
+    before = wallets(told)[-1]
+    house.world.faults.rates["bookings"] = 1.0
+    told.clear()
+    move(house, -500)
+    house.run(20)
+    assert made(told, before) < 1
+    house.world.faults.rates.clear()
+    house.run(60)
+    assert len(records(house, Transferred)) == 1
+    assert wallets(told)[-1].transfers == -500
+
+
+def force(house: House, side: PositionSide) -> None:
+    """Have the exchange close a side as it does when its margin is used up."""
+    exchange = house.world.exchange
+    symbol = exchange._floor.symbol("BTCUSDT")
+    exchange._settlement.close_out(symbol, side, house.world.venue_ns())
+    house.world.emit(exchange._take_events())
+
+
+def test_after_a_liquidation_the_books_equal_the_wallet(told: list[object]) -> None:
+    house = still(1)
+    side = next(iter(held(house)))
+    force(house, side)
+    house.run(2)
+    assert side not in held(house)
+    (fee,) = records(house, WalletAdjusted)
+    assert isinstance(fee, WalletAdjusted) and fee.amount < 0
+    assert "the venue closed by force" in strangers(told)[0].text
+    house.quiesce(45)
+    house.assert_books_equal_exchange()
+    assert not records(house, WalletDiffered)
+
+
+def test_a_wallet_that_stays_different_is_journalled_and_logged_once_with_both_sides() -> None:
+    house = still(1)
+    floor = house.world.exchange._floor
+    floor.wallets["USDT"] += 7
+    house.run(100)
+    (differed,) = records(house, WalletDiffered)
+    assert isinstance(differed, WalletDiffered) and differed.stated - differed.ours == 7
+    (line,) = house.said("wallet differs")
+    assert line.level == "error"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wallet_that_changes_all_the_time_differs_from_nothing(seed: int) -> None:
+    house = trading(seed, 90)
+    assert not records(house, WalletDiffered)
+
+
+def test_an_account_whose_bookings_cannot_be_read_is_not_ready() -> None:
+    house = host(1)
+    house.world.faults.rates["bookings"] = 1.0
+    house.start()
+    house.run(10)
+    assert not house.world.sent
+    house.world.faults.rates.clear()
+    house.run(10)
+    assert house.world.sent
+
+
+# Strangers
+
+
+def order(key: Key, name: str, kind: OrderType = OrderType.LIMIT) -> PlaceOrder:
+    limit = kind is OrderType.LIMIT
+    price = Decimal(60_000) if key == BTC else Decimal(3_300)
+    return PlaceOrder(
+        key,
+        name,
+        Side.BUY,
+        PositionSide.LONG,
+        kind,
+        Decimal("0.05"),
+        price=price if limit else None,
+    )
+
+
+def by_hand(house: House, *orders: PlaceOrder, quietly: bool = False) -> None:
+    for each in orders:
+        placed = house.world.exchange.place(each, house.world.venue_ns())
+        if not quietly:
+            house.world.emit(placed.events)
+
+
+def test_another_programs_order_is_told_of_once_and_left_alone(told: list[object]) -> None:
+    house = still(1)
+    by_hand(house, order(BTC, "theirs"))
+    house.run(30)
+    (found,) = strangers(told)
+    assert (found.symbol, "theirs" in found.text) == ("BTCUSDT", True)
+    resting = {each.client_order_id for each in house.world.exchange.open_orders("BTCUSDT")}
+    assert "theirs" in resting
+    assert "theirs" not in house.position().book.live
+    told.clear()
+    house.crash()
+    house.start()
+    house.ready()
+    house.run(3)
+    assert len(strangers(told)) == 1, "a host that starts tells of what is still there"
+
+
+def test_what_a_stranger_bought_is_held_protected_and_told_of(told: list[object]) -> None:
+    house = still(1)
+    before = held(house).get(PositionSide.LONG, Decimal(0))
+    by_hand(house, order(BTC, "theirs", OrderType.MARKET))
+    house.run(3)
+    assert held(house)[PositionSide.LONG] == before + Decimal("0.05")
+    assert sum(house.stops(PositionSide.LONG)) == before + Decimal("0.05")
+    assert [found.symbol for found in strangers(told)] == ["BTCUSDT"]
+
+
+@pytest.mark.parametrize("quietly", [False, True], ids=["streamed", "read"])
+def test_orders_and_positions_in_symbols_that_nobody_trades_are_told_of_once_each(
+    told: list[object], quietly: bool
+) -> None:
+    house = House(World(1, ("BTCUSDT", "ETHUSDT")), config(("BTCUSDT",)), seed=1)
+    house.world.exchange.set_hedge_mode(True, house.world.venue_ns())
+    by_hand(house, order(ETH, "rests"), order(ETH, "takes", OrderType.MARKET), quietly=quietly)
+    house.start()
+    house.ready()
+    house.run(700 if quietly else 30)
+    found = strangers(told)
+    assert {message.symbol for message in found} == {"ETHUSDT"}
+    assert sorted(message.text.split()[0] for message in found) == ["order", "position"]
+    assert house.world.exchange.open_orders("ETHUSDT")
+
+
+def test_a_position_that_stays_different_is_told_of_once(told: list[object]) -> None:
+    house = still(1)
+    side = next(iter(held(house)))
+    sides = house.position().book.positions._sides
+    sides[side] = evolve(sides[side], quantity=Decimal(0))
+    house.run(120)
+    (found,) = strangers(told)
+    assert "position differs from the venue's" in found.text
+    assert [r for r in records(house, Reconciled) if isinstance(r, Reconciled) and r.differences]
+
+
+def test_the_account_starts_anew_without_telling_again_what_the_journal_knows() -> None:
+    house = still(1)
+    move(house, 100)
+    house.run(15)
+    house.runtime.kill("account:binance", RuntimeError("killed"))
+    house.run(10)
+    assert len(records(house, Transferred)) == 1
+    assert house.actor("account:binance", AccountActor).transfers.within(10**20) == 100
