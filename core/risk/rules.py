@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from core.errors import InvalidOrder
 from core.risk.limits import Limits
+from core.risk.margin_rules import leverage, liquidation_distance
 from core.risk.order_rules import ORDER_RULES, closing_quantity
+from core.risk.portfolio_rules import funding, volatility
 from core.risk.proposal import Proposal, Refusal, Rule, View, refuse
 from core.risk.size_rules import SIZE_RULES
 from core.risk.state_rules import STATE_RULES
@@ -20,7 +22,15 @@ __all__ = [
     "instrument_rule",
 ]
 
-RULES: tuple[Rule, ...] = (*STATE_RULES, *ORDER_RULES, *SIZE_RULES)
+RULES: tuple[Rule, ...] = (
+    *STATE_RULES,
+    *ORDER_RULES,
+    *SIZE_RULES,
+    leverage,
+    liquidation_distance,
+    volatility,
+    funding,
+)
 """For what may grow a position; the first refusal counts."""
 
 CLOSING_RULES: tuple[Rule, ...] = (closing_quantity,)
