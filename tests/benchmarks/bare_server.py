@@ -102,6 +102,7 @@ def canned(symbols: list[str]) -> dict[str, object]:
         "/fapi/v1/openAlgoOrders": [],
         "/fapi/v1/userTrades": [],
         "/fapi/v1/income": [],
+        "/fapi/v1/klines": [],
         "/fapi/v1/commissionRate": {
             "symbol": SYMBOL,
             "makerCommissionRate": "0.0002",
@@ -249,7 +250,9 @@ class Connection(asyncio.Protocol):
             self.reply(placed)
             self.bench.ordered()
         elif name == "/fapi/v1/openOrders":
-            self.reply(b"[%b]" % b",".join(self.bench.resting.get(_of(query), ())))
+            asked = [_of(query)] if b"symbol=" in query else list(self.bench.resting)
+            rows = [row for symbol in asked for row in self.bench.resting.get(symbol, ())]
+            self.reply(b"[%b]" % b",".join(rows))
         elif name == "/fapi/v1/time":
             self.reply(b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
         elif name == "/fapi/v1/premiumIndex":

@@ -20,7 +20,7 @@ from host import assemble, get, server
 
 from actors.runtime import ThreadsRuntime, tune_process
 from actors.supervisor import tree
-from core.config import Config, HedgeGridBot, Market, Risk
+from core.config import Config, Guards, HedgeGridBot, Market, Risk
 
 Row = tuple[str, float, str, str]
 
@@ -34,8 +34,14 @@ def config(count: int) -> Config:
     wide = Decimal(10**9)
     return Config(
         bots=(HedgeGridBot(name="grid", symbols=symbols, strategy="hedge_grid", levels=2),),
-        risk=Risk(max_side_notional=wide, max_gross_notional=wide),
-        market=Market(depth=5, stale_after_ms=600_000, reconcile_every_s=3_600),
+        risk=Risk(
+            max_side_notional=wide,
+            max_net_notional=wide,
+            max_gross_notional=wide,
+            max_orders_per_minute=100_000,
+            guards=Guards(account_stale_after_ms=3_600_000),
+        ),
+        market=Market(depth=5, stale_after_ms=600_000, reconcile_every_s=1_800),
     )
 
 

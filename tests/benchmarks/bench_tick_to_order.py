@@ -30,7 +30,7 @@ from actors.messages import PositionWatched, Propose, Watch, WatchPosition
 from actors.runtime import Actor, tune_process
 from actors.supervisor import tree
 from adapters.venues.binance_usdm.rest import BinanceVenue
-from core.config import Config, HedgeGridBot, Market
+from core.config import Config, Guards, HedgeGridBot, Market, Risk
 from core.ids import make
 from core.messages import (
     Key,
@@ -70,7 +70,7 @@ class Probe(Actor):
                     PositionSide.LONG,
                     OrderType.LIMIT,
                     Decimal("0.003"),
-                    price=message.bid - 100,
+                    price=message.bid - 100 - message.update_id % 100,
                     time_in_force=TimeInForce.IOC,
                     bot=self.bot,
                 )
@@ -98,7 +98,8 @@ def tick_to_order(switch_interval_s: float, *, busy: bool) -> list[int]:
     """Return the microseconds of each order, warm-up left out."""
     config = Config(
         bots=(HedgeGridBot(name="probe", symbols=(KEY.symbol,), strategy="hedge_grid"),),
-        market=Market(depth=5, stale_after_ms=600_000, reconcile_every_s=3_600),
+        risk=Risk(max_orders_per_minute=100_000, guards=Guards(account_stale_after_ms=3_600_000)),
+        market=Market(depth=5, stale_after_ms=600_000, reconcile_every_s=1_800),
     )
     done_ns: dict[int, int] = {}
     with tempfile.TemporaryDirectory() as folder, server() as address:
