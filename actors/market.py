@@ -134,7 +134,7 @@ class MarketActor(Actor):
             case StreamLost():
                 self.book.reset()
                 self.quote = self.mark = None
-                self._pause(f"market stream lost: {message.reason}")
+                self._pause(f"market stream lost: {message.reason}", needs_comparison=True)
 
     def _quote(self, quote: Quote) -> None:
         if self.quote is not None and quote.update_id < self.quote.update_id:
@@ -251,7 +251,7 @@ class MarketActor(Actor):
         age_ns = self.monotonic_ns() - self.heard_ns
         if self.heard_ns and age_ns > self.settings.stale_after_ns:
             reason = f"market data {age_ns // 1_000_000} ms old (market.stale_after_ms)"
-            self._pause(reason)
+            self._pause(reason, needs_comparison=True)
         state = MarketState(self.key, self.quote, self.mark, self._whole() and not self.paused)
         self.tell_latest(names.OPERATIONS, self.name, state)
 

@@ -104,4 +104,4 @@ class Watches:
         return [key for key in keys if own == key or (not own and venue in ("", key.venue))]
 
     def _pause(self, source: str, reason: str, venue: str, key: Key | None) -> None:
-        self.pauses.pause(Pause(source, reason, venue, key))
+        self.pauses.pause(Pause(source, reason, venue, key, needs_comparison=True))
