@@ -184,7 +184,7 @@ def ask(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            connection.connect(os.fspath(path))
+            _connect(connection, path, deadline)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         except OSError as error:
@@ -199,6 +199,17 @@ def ask(
     if not isinstance(answer, dict):
         raise HostSilent(f"the host at {path} answered no JSON object")
     return answer
+
+
+def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
+    """Connect; while more callers knock than the host has let in yet, knock again."""
+    while True:
+        try:
+            return connection.connect(os.fspath(path))
+        except BlockingIOError:
+            if monotonic() >= deadline:
+                raise
+            sleep(_AFTER_TROUBLE_S)
 
 
 def _say(caller: socket.socket, answer: dict[str, Any], within_s: float) -> None:
@@ -255,7 +266,7 @@ def _listen(path: Path) -> socket.socket:
     try:
         listener.bind(os.fspath(bound))
         os.chmod(bound, 0o600)
-        listener.listen(16)
+        listener.listen(_MOST_CALLERS)
     except OSError as error:
         listener.close()
         raise UsageError(

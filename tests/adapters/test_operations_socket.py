@@ -152,6 +152,26 @@ def test_more_silent_callers_than_are_served_keep_nobody_out(
         assert silent[0].recv(1_000) == b""
 
 
+def test_a_caller_who_comes_faster_than_the_host_lets_in_knocks_again(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as opened:
+        listener.bind(str(tmp_path / "host.sock"))
+        listener.listen(0)
+        before = opened.enter_context(socket.socket(socket.AF_UNIX))
+        before.connect(str(tmp_path / "host.sock"))
+        with pytest.raises(HostSilent, match="cannot be asked"):
+            ask(tmp_path, {}, 0.1)
+        answers: list[dict[str, Any] | None] = []
+        asker = threading.Thread(target=lambda: answers.append(ask(tmp_path, {}, 10.0)))
+        asker.start()
+        listener.accept()[0].close()
+        caller, _ = listener.accept()
+        with caller:
+            caller.recv(100)
+            caller.sendall(b'{"n": 1}\n')
+            asker.join(10)
+    assert answers == [{"n": 1}]
+
+
 def test_when_all_who_are_served_wait_for_an_answer_the_next_is_told(
     state: Path, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
