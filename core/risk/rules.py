@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from core.errors import InvalidOrder
 from core.risk.limits import Limits
-from core.risk.margin_rules import leverage, liquidation_distance
+from core.risk.margin_rules import MARGIN_RULES
 from core.risk.order_rules import ORDER_RULES, closing_quantity
-from core.risk.portfolio_rules import funding, volatility
+from core.risk.portfolio_rules import PORTFOLIO_RULES
 from core.risk.proposal import Proposal, Refusal, Rule, View, refuse
 from core.risk.size_rules import SIZE_RULES
 from core.risk.state_rules import STATE_RULES
@@ -26,10 +26,8 @@ RULES: tuple[Rule, ...] = (
     *STATE_RULES,
     *ORDER_RULES,
     *SIZE_RULES,
-    leverage,
-    liquidation_distance,
-    volatility,
-    funding,
+    *MARGIN_RULES,
+    *PORTFOLIO_RULES,
 )
 """For what may grow a position; the first refusal counts."""
 
