@@ -96,6 +96,7 @@ STATE_RULES = (
     paused,
     breaker,
     mark_age,
+    account_age,
     unprotected_side,
     canary_loss,
 )

@@ -117,6 +117,13 @@ CASES = {
         5001,
         5000,
     ),
+    "account_age": state(
+        lambda risk: risk.facts.accounts_ns.update(binance=OLD_NS - 1_000_000),
+        "account: the account at binance is 90001 ms old (risk.guards.account_stale_after_ms)",
+        90_001,
+        90_000,
+        given=lambda risk: risk.facts.accounts_ns.update(binance=OLD_NS),
+    ),
     "unprotected_side": state(
         lambda risk: risk.facts.unprotected.update({BTC: {PositionSide.LONG: NOW - 2_600_000_000}}),
         "unprotected: the lack of a stop on the long side of binance:BTCUSDT is 2600 ms old "

@@ -59,6 +59,11 @@ def without_quote(risk: Risk) -> Risk:
     return risk
 
 
+def without_account(risk: Risk) -> Risk:
+    risk.facts.accounts_ns.clear()
+    return risk
+
+
 def breaker_open(risk: Risk) -> Risk:
     risk.facts.breaker_open[BTC.venue] = "5 of 10 failed"
     return risk
@@ -87,6 +92,10 @@ STATES: dict[str, tuple[Callable[[Risk], Risk], str]] = {
         "mark: no mark price of binance:BTCUSDT yet",
     ),
     "no quote": (without_quote, "quote: no quote of binance:BTCUSDT yet"),
+    "account not read": (
+        without_account,
+        "account: the account at binance was not read yet (risk.guards.account_stale_after_ms)",
+    ),
     "breaker": (breaker_open, "breaker: calls of binance fail: 5 of 10 failed (risk.breaker)"),
     "unprotected": (
         unprotected,
