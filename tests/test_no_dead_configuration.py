@@ -264,6 +264,7 @@ class Host:
             "adapters.lock.InstanceLock",
             "adapters.logs.configure",
             "adapters.operations.OperationsServer",
+            "adapters.operations.SqliteJournal",
             "adapters.paper.AttachedExchange",
             "adapters.storage.journal.JournalReader",
             "adapters.storage.journal.SqliteJournal",
