@@ -39,7 +39,11 @@ def operate(config: Config, command: Command, *, json: bool) -> int:
     request = {"command": command.name, "symbol": command.symbol, "percent": command.percent}
     timeout_s = within_s(command, config.execution.flatten_within_s) + _MARGIN_S
     meanwhile = _Progress(state_dir, command.symbol) if command.name == "flatten" else None
-    answer = ask(state_dir, request, timeout_s, meanwhile)
+    try:
+        answer = ask(state_dir, request, timeout_s, meanwhile)
+    except KeyboardInterrupt:  # not done, whatever became of it: exit code 1
+        text = f"{command.name} is not waited for any more; the host may go on with it"
+        raise HostSilent(text) from None
     if answer is None:
         answer = _without_host(config, command)
     if "usage" in answer:

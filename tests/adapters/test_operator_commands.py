@@ -149,6 +149,17 @@ def test_a_flatten_is_waited_for_as_long_as_it_may_take(
     assert asked[1] < 10.0
 
 
+def test_a_wait_that_is_broken_off_is_not_called_done(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    def ask(*_: object) -> Row:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(operator_commands, "ask", ask)
+    with pytest.raises(HostSilent, match="not waited for any more"):
+        operate(config, Command("flatten"), json=False)
+
+
 def test_a_host_that_cannot_read_a_command_says_what_is_wrong_with_it(config: Config):
     def handler(request: Row) -> Row:
         raise UsageError("what", "where", "mend")
