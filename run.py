@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from adapters import cli
-from core.errors import ConfigError, JournalError, VenueError
+from core.errors import ConfigError, JournalError, NotReady, VenueError
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -262,7 +262,11 @@ class _Host:
         from adapters.operations import JOURNAL, durability
         from adapters.storage.prepare import prepare
 
-        prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
+        try:
+            prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
+        except JournalError as error:
+            mend = "see docs/journal.md, Mending"
+            raise NotReady(str(error), "readiness: journal", mend) from error
 
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread
 
 from rich.markup import escape
 from rich.table import Table
@@ -25,9 +28,12 @@ from core.wallets import Wallets
 
 __all__ = ["VenueAccess", "at_start", "examine", "refusal", "show", "summary"]
 
-_CHECKED_AT_START = 50_000
+_CHECKED_AT_START = 1_000
+"""Newest records: the start has walked the whole chain just before, to mend a torn end."""
 _STREAMS_WITHIN_S = 10.0
 _STREAMS_AT_START_S = 1.5
+_VENUES_AT_START_S = 5.0
+_POLL_S = 0.05
 _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
 
 
@@ -58,25 +64,27 @@ def at_start(
 ) -> Report:
     """Ask what a start needs to know; what the start itself compares or sets is left to it.
 
-    In live, modes and leverage are set once nothing else is in the way, and read back.
+    In live, modes and leverage are set once nothing else is in the way, and read back. Elsewhere a
+    venue is given a few seconds: the host starts and waits for it as long as it takes.
     """
-    live = config.mode == "live"
-    within_s = _STREAMS_WITHIN_S if live else _STREAMS_AT_START_S
     items = look_at_host(config, environment, newest_records=_CHECKED_AT_START)
     before = Report(config.mode, tuple(items))
     if before.stopping:
         return before
+    live = config.mode == "live"
 
-    def look(*, was_set: bool) -> Report:
-        found = list(items)
-        for access in accesses:
-            found += _look(
-                config, access, was_set=was_set, within_s=within_s, interrupted=interrupted
-            )
-        return Report(config.mode, tuple(found))
+    def look(stop: Callable[[], bool], *, was_set: bool = False) -> list[Item]:
+        within_s = _STREAMS_WITHIN_S if live else _STREAMS_AT_START_S
+        return [
+            item
+            for access in accesses
+            for item in _look(config, access, was_set=was_set, within_s=within_s, interrupted=stop)
+        ]
 
-    report = look(was_set=False)
-    if not live or report.stopping or interrupted():
+    if not live:
+        return Report(config.mode, (*items, *_bounded(look, interrupted)))
+    report = Report(config.mode, (*items, *look(interrupted)))
+    if report.stopping or interrupted():
         return report
     try:
         for access in accesses:
@@ -84,7 +92,30 @@ def at_start(
     except VenueError as error:
         mend = "close what is open, or set it at the venue by hand"
         return Report(config.mode, (*report.items, fail("settings", error.message, mend)))
-    return look(was_set=True)
+    return Report(config.mode, (*items, *look(interrupted, was_set=True)))
+
+
+def _bounded(
+    look: Callable[[Callable[[], bool]], list[Item]], interrupted: Callable[[], bool]
+) -> list[Item]:
+    """Look at venues for a few seconds: a start need not wait for one that hardly answers."""
+    over = Event()
+    found: Future[list[Item]] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(look(lambda: over.is_set() or interrupted()))
+        except BaseException as error:  # noqa: BLE001 (raised where the result is taken)
+            found.set_exception(error)
+
+    Thread(target=work, name="readiness", daemon=True).start()
+    until_s = time.monotonic() + _VENUES_AT_START_S
+    while not interrupted() and time.monotonic() < until_s:
+        if wait([found], _POLL_S).done:
+            return found.result()
+    over.set()
+    figure = f"the venue was not heard within {_VENUES_AT_START_S:g} s"
+    return [fail("rest", figure, "python run.py check waits longer")]
 
 
 def show(report: Report, *, json: bool) -> None:
@@ -145,12 +176,12 @@ def _look(
     return VenueLook(
         config,
         access,
-        _transfers(config, *place),
-        recall(config).equities.get(place),
-        books,
-        was_set,
-        within_s,
-        interrupted,
+        transfers=_transfers(config, *place),
+        marked=recall(config).equities.get(place),
+        books=books,
+        was_set=was_set,
+        streams_within_s=within_s,
+        interrupted=interrupted,
     ).look()
 
 

@@ -158,9 +158,8 @@ def journal(found: JournalFound | None, mode: str) -> Item:
     if found is None:
         return ok("journal", "none yet: this is the first start")
     if found.problem:
-        return fail(
-            "journal", found.problem, "see docs/journal.md, Mending, before any start", unsafe=True
-        )
+        mend = "a start cuts off an end that a power loss tore; else see docs/journal.md, Mending"
+        return fail("journal", found.problem, mend, unsafe=True)
     part = "all" if found.first <= 1 else f"{found.first:,} to {found.records:,}"
     size = f"{found.records:,} records, {found.size_bytes / _MB:,.1f} MB"
     figure = f"{size}; hash chain of {part} intact, checked in {found.took_s:.1f} s"

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal as D
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -465,6 +466,36 @@ def test_a_start_stops_at_a_broken_machine_before_any_venue_is_asked(tmp_path: P
     report = readiness.at_start(config(tmp_path), {}, [Access(lambda: ("", ""))], bool)
     assert "rest" not in named(report.items)
     assert {item.name for item in report.stopping} == {"state_folder"}
+
+
+def test_a_start_outside_live_does_not_wait_for_a_venue_that_hardly_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(readiness, "_VENUES_AT_START_S", 0.2)
+    answer = Event()
+
+    class Slow(Access):
+        def make_venue(self) -> Venue:
+            answer.wait(20)
+            return super().make_venue()
+
+    slow = Slow(lambda: ("http://127.0.0.1:9", "ws://127.0.0.1:9"))
+    report = readiness.at_start(config(tmp_path), {}, [slow], bool)
+    answer.set()
+
+    assert report.stopping == ()
+    assert "not heard within 0.2 s" in named(report.items)["rest"].figure
+
+
+def test_a_defect_of_the_check_is_told_where_the_host_starts(tmp_path: Path):
+    class Broken(Access):
+        def make_venue(self) -> Venue:
+            raise ZeroDivisionError("in the depths")
+
+    with pytest.raises(ZeroDivisionError, match="in the depths"):
+        readiness.at_start(
+            config(tmp_path), {}, [Broken(lambda: ("http://127.0.0.1:9", "ws"))], bool
+        )
 
 
 def test_items_with_the_same_words_share_a_line_of_the_log_and_good_ones_have_none(
