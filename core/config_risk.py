@@ -40,25 +40,26 @@ def _leverage(path: str, bot: Bot, config: Config) -> Iterator[ConfigError]:
             f"{path}.leverage",
             f"write at most {risk.max_leverage}",
         )
+        return
     distance = _liquidation_bps(bot.leverage)
+    least, name = max(
+        (risk.min_liquidation_distance_bps, "risk.min_liquidation_distance_bps"),
+        (risk.guards.liquidation_warning_bps, "risk.guards.liquidation_warning_bps"),
+    )
+    if distance < least:
+        most = _BPS // (least + _MAINTENANCE_BPS)
+        yield ConfigError(
+            f"at leverage {bot.leverage} liquidation is {text(distance)} bps from an entry, "
+            f"nearer than {name} {text(least)}",
+            f"{path}.leverage",
+            f"write at most {text(most)}, or lower {name}" if most else f"lower {name}",
+        )
     if bot.stop_loss_bps >= distance:
         yield ConfigError(
             f"at leverage {bot.leverage} a position may be liquidated before this stop",
             f"{path}.stop_loss_bps",
             f"write less than {text(distance)}" if distance > 1 else "lower the leverage",
         )
-    for name, least in (
-        ("risk.min_liquidation_distance_bps", risk.min_liquidation_distance_bps),
-        ("risk.guards.liquidation_warning_bps", risk.guards.liquidation_warning_bps),
-    ):
-        if distance < least:
-            most = _BPS // (least + _MAINTENANCE_BPS)
-            yield ConfigError(
-                f"at leverage {bot.leverage} liquidation is {text(distance)} bps from an entry, "
-                f"nearer than {name} {text(least)}",
-                f"{path}.leverage",
-                f"write at most {text(most)}, or lower {name}" if most else f"lower {name}",
-            )
 
 
 def _liquidation_bps(leverage: int) -> Decimal:
@@ -208,6 +209,14 @@ def _losses_and_guards(config: Config) -> Iterator[ConfigError]:
             f"{text(guards.liquidation_warning_bps)}",
             "risk.guards.liquidation_reduce_bps",
             f"write less than {text(guards.liquidation_warning_bps)}",
+        )
+    read_ms = int(config.market.reconcile_every_s * 1000)
+    if guards.account_stale_after_ms < 2 * read_ms:
+        yield ConfigError(
+            f"{guards.account_stale_after_ms} ms are over before a late reading of the account "
+            "could come",
+            "risk.guards.account_stale_after_ms",
+            f"write at least {2 * read_ms}, twice market.reconcile_every_s, or shorten that",
         )
     supervision = config.supervision
     failed_ms = int(max(supervision.mailbox_age_s, 2 * supervision.busy_deadline_s) * 1000)

@@ -312,6 +312,7 @@ def test_losses_and_guards_that_contradict_each_other_are_refused():
                 liquidation_reduce_bps=D(900),
                 liquidation_warning_bps=D(900),
                 slow_mailbox_ms=30_000,
+                account_stale_after_ms=59_999,
             ),
         )
     )
@@ -319,6 +320,7 @@ def test_losses_and_guards_that_contradict_each_other_are_refused():
     assert list(found) == [
         "risk.losses.max_daily_loss_percent",
         "risk.guards.liquidation_reduce_bps",
+        "risk.guards.account_stale_after_ms",
         "risk.guards.slow_mailbox_ms",
     ]
 
@@ -377,7 +379,7 @@ def test_the_limits_of_risk_are_the_configured_ones():
     limits = config(
         risk=risk,
         bots=bots,
-        market=Market(stale_after_ms=200),
+        market=Market(stale_after_ms=200, reconcile_every_s=8.0),
         execution=Execution(protect_within_s=21.0),
     ).limits()
 

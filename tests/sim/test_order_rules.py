@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors import names
+from actors.account import AccountActor
 from actors.market import MarketActor
 from actors.messages import CancelEntries
+from core.config import Guards
 from core.messages import Purpose
 from core.records import CancelIntended
 from tests.sim.house import House
@@ -71,3 +73,23 @@ def test_without_fresh_quotes_nothing_is_opened_although_marks_come(
     house.run(30)
     assert house.said("quote: the quote of binance:BTCUSDT is ")
     assert not [s for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]
+    monkeypatch.undo()
+    house.run(10)
+    assert [s for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]
+
+
+def test_on_an_account_that_nobody_hears_of_nothing_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = host(3, risk={"guards": Guards(account_stale_after_ms=20_000)})
+    house.start()
+    house.ready()
+    house.run(3)
+    monkeypatch.setattr(AccountActor, "_tell_wallet", lambda _: None)
+    house.run(25)
+    before = len(house.world.sent)
+    house.run(30)
+    assert not [s for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]
+    monkeypatch.undo()
+    house.run(30)
+    assert [s for s in house.world.sent[before:] if s.order.purpose is Purpose.ENTRY]
