@@ -22,9 +22,9 @@ def host(seed: int, *symbols: str, **changes: object) -> House:
     return House(World(seed, symbols), config(symbols, **changes), seed=seed)  # type: ignore[arg-type]
 
 
-def trading(seed: int, seconds: float = 20.0, *symbols: str) -> House:
+def trading(seed: int, seconds: float = 20.0, *symbols: str, **changes: object) -> House:
     """Return a host that has traded for a while and holds something."""
-    house = host(seed, *symbols)
+    house = host(seed, *symbols, **changes)
     house.start()
     house.ready()
     house.run(seconds)

@@ -1,0 +1,237 @@
+"""The operator's commands in the running host: their effect, what it survives, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors import names
+from actors.messages import JournalFailed, JournalRecovered, Operate
+from core.messages import Purpose
+from core.records import OperatorCommanded, ThrottleChanged, TradingPaused
+from core.risk.halt import Level
+from tests.sim.house import House
+from tests.sim.test_protection import held
+from tests.sim.test_whole_host import entries, trading
+
+OTHER = ("BTCUSDT", "ETHUSDT")
+
+
+def operate(
+    house: House, command: str, symbol: str = "", percent: int = 100, within_s: float = 1.0
+) -> dict[str, Any]:
+    """Give a command and return the one answer to it."""
+    answers: list[dict[str, Any]] = []
+    house.runtime.tell_control(names.RISK, Operate(command, answers.append, symbol, percent))
+    for _ in range(int(within_s * 20)):
+        house.run(0.05)
+        if answers:
+            break
+    house.run(0.05)
+    assert len(answers) == 1, house.tail()
+    return answers[0]
+
+
+def new_entries(house: House, since: int, symbol: str = "") -> list[str]:
+    return [
+        sent.order.client_order_id
+        for sent in house.world.sent[since:]
+        if sent.order.purpose is Purpose.ENTRY and symbol in ("", sent.order.key.symbol)
+    ]
+
+
+def restart(house: House) -> None:
+    house.crash()
+    house.start()
+    house.ready()
+
+
+def commanded(house: House) -> list[OperatorCommanded]:
+    records = [record.payload for record in house.journal.records]
+    return [payload for payload in records if isinstance(payload, OperatorCommanded)]
+
+
+def test_a_pause_ends_entries_at_once_and_outlives_the_host() -> None:
+    house = trading(1)
+    assert "done" in operate(house, "pause")
+    house.run(1)
+    before = len(house.world.sent)
+    assert not entries(house)
+    restart(house)
+    house.run(10)
+    assert not new_entries(house, before)
+    assert "paused by the operator" in str(house.status()["paused"])
+    assert operate(house, "resume")["done"] == "the host resumed"
+    house.run(5)
+    assert new_entries(house, before)
+    restart(house)
+    house.run(3)
+    assert not house.status()["paused"]
+
+
+def test_a_pause_of_one_symbol_is_that_symbols() -> None:
+    house = trading(2, 5, *OTHER)
+    operate(house, "pause", "ETHUSDT")
+    house.run(0.5)
+    before = len(house.world.sent)
+    house.run(20)
+    assert not new_entries(house, before, "ETHUSDT")
+    assert new_entries(house, before, "BTCUSDT")
+    assert operate(house, "resume", "BTCUSDT")["done"] == "BTCUSDT was not paused by the operator"
+    assert list(house.risk().risk.paused) == [house.world.keys[1]]
+    assert operate(house, "resume")["done"] == "the host resumed"
+    assert not house.risk().risk.paused
+
+
+def test_resuming_says_what_holds_back_all_the_same() -> None:
+    house = trading(3)
+    operate(house, "pause")
+    house.world.frozen = set(house.world.keys)
+    house.run(7)
+    answer = operate(house, "resume")["done"]
+    assert answer.startswith("the host resumed; still paused: market data")
+
+
+@pytest.mark.parametrize(
+    ("command", "level"), [("reduce-only", Level.REDUCE_ONLY), ("halt", Level.HALTED)]
+)
+def test_a_halt_by_hand_latches_until_it_is_reset(command: str, level: Level) -> None:
+    house = trading(4)
+    assert operate(house, command)["done"] == f"trading is {level.value}"
+    restart(house)
+    before = len(house.world.sent)
+    house.run(10)
+    halt = house.risk().risk.halt
+    assert (halt.level, halt.by, halt.latched) == (level, "operator", True)
+    assert not entries(house)
+    assert all(sent.order.closing for sent in house.world.sent[before:])
+    assert "running" in operate(house, "reset-halt")["done"]
+    house.run(5)
+    assert new_entries(house, before)
+
+
+def test_a_laxer_order_never_loosens_a_halt() -> None:
+    house = trading(4, 1)
+    operate(house, "halt")
+    assert operate(house, "reduce-only")["done"] == "trading is halted"
+
+
+@pytest.mark.parametrize(
+    ("command", "symbol", "percent", "why"),
+    [
+        ("pause", "XRPUSDT", 100, "no bot of this host trades XRPUSDT; they trade BTCUSDT"),
+        ("halt", "BTCUSDT", 100, "halt is for the whole host: leave the symbol out"),
+        ("throttle", "", 101, "0 to 100 percent"),
+        ("throttle", "", -1, "0 to 100 percent"),
+        ("reset-halt", "", 100, "trading is not halted"),
+        ("dance", "", 100, "unknown command 'dance'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_written_down(
+    command: str, symbol: str, percent: int, why: str
+) -> None:
+    house = trading(5, 1)
+    error = operate(house, command, symbol, percent)["error"]
+    assert why in error
+    last = commanded(house)[-1]
+    assert (last.command, last.symbol, last.refusal) == (command, symbol, error)
+    assert house.risk().risk.halt.level is Level.RUNNING and not house.risk().risk.paused
+
+
+def test_a_reset_is_refused_while_the_journal_cannot_be_written() -> None:
+    house = trading(6, 1)
+    operate(house, "halt")
+    house.runtime.tell_control(names.RISK, JournalFailed("disk full"))
+    assert "the journal cannot be written: disk full" in operate(house, "reset-halt")["error"]
+    house.runtime.tell_control(names.RISK, JournalRecovered())
+    house.run(0.1)
+    assert house.risk().risk.halt.level is Level.HALTED
+    assert "done" in operate(house, "reset-halt")
+
+
+def test_a_command_is_answered_once_it_is_on_disk() -> None:
+    house = trading(6, 1)
+    answers: list[dict[str, Any]] = []
+    house.runtime.hang(names.JOURNAL, 2_000_000_000)
+    house.runtime.tell_control(names.RISK, Operate("halt", answers.append))
+    house.run(1)
+    assert house.risk().risk.halt.level is Level.HALTED, "in force at once"
+    assert not answers
+    house.run(2)
+    assert len(answers) == 1 and commanded(house)
+
+
+def test_a_throttle_outlives_the_host_and_the_smaller_one_counts() -> None:
+    house = trading(7, 2, *OTHER)
+    btc, eth = house.world.keys
+    operate(house, "throttle", "", 50)
+    operate(house, "throttle", "ETHUSDT", 80)
+    operate(house, "throttle", "BTCUSDT", 25)
+    restart(house)
+    scale = house.risk().risk.facts.scale
+    assert (float(scale[btc]), float(scale[eth])) == (0.25, 0.5)
+    assert house.status()["throttle"] == {"": 50, "ETHUSDT": 80, "BTCUSDT": 25}
+    assert any(isinstance(record.payload, ThrottleChanged) for record in house.journal.records)
+
+
+def test_a_flatten_halts_closes_everything_and_says_when_it_is_done() -> None:
+    house = trading(8, 20, *OTHER)
+    answer = operate(house, "flatten", within_s=36)
+    assert answer == {"done": "the host is flat, the venue says", "left": []}
+    assert not any(row.quantity for row in house.world.exchange.positions())
+    halt = house.risk().risk.halt
+    assert (halt.level, halt.latched, halt.by) == (Level.HALTED, True, "operator")
+    before = len(house.world.sent)
+    restart(house)
+    house.run(10)
+    assert len(house.world.sent) == before
+
+
+def test_a_flatten_of_one_symbol_pauses_that_symbol() -> None:
+    house = trading(9, 10, *OTHER)
+    answer = operate(house, "flatten", "BTCUSDT", within_s=36)
+    assert answer == {"done": "BTCUSDT is flat, the venue says", "left": []}
+    assert house.risk().risk.halt.level is Level.RUNNING
+    assert not held(house)
+    before = len(house.world.sent)
+    restart(house)
+    house.run(15)
+    assert not new_entries(house, before, "BTCUSDT")
+    assert new_entries(house, before, "ETHUSDT")
+    assert any(isinstance(record.payload, TradingPaused) for record in house.journal.records)
+
+
+def test_a_flatten_that_nobody_carries_out_says_what_is_left_and_blocks_nobody() -> None:
+    house = trading(10)
+    key = house.world.keys[0]
+    house.runtime.hang(names.position(key), 14_000_000_000)
+    house.world.faults.unreachable = True
+    house.world.lose_streams([*house.world.account_pipes, *house.world.market_pipes])
+    answers: list[dict[str, Any]] = []
+    house.runtime.tell_control(names.RISK, Operate("flatten", answers.append))
+    house.run(1)
+    assert operate(house, "throttle", "", 70)["done"]
+    assert "a flatten is still under way" in operate(house, "reset-halt")["error"]
+    house.run(36)
+    assert len(answers) == 1
+    assert answers[0]["error"] == "the host is not flat" and answers[0]["left"]
+
+
+def test_a_position_that_starts_anew_in_a_flatten_is_told_again() -> None:
+    house = trading(11)
+    key = house.world.keys[0]
+    answers: list[dict[str, Any]] = []
+    house.world.faults.script("place", *["rejected"] * 4)
+    house.runtime.tell_control(names.RISK, Operate("flatten", answers.append))
+    house.run(0.05)
+    house.runtime.kill(names.position(key), RuntimeError("killed meanwhile"))
+    house.run(30)
+    assert [answer.get("left") for answer in answers] == [[]]
+    assert not held(house)
+
+
+def test_commands_after_the_shutdown_began_are_refused() -> None:
+    house = trading(12, 1)
+    house.risk().halting.closing = True
+    assert operate(house, "resume")["error"] == "the host is stopping"
