@@ -153,6 +153,12 @@ def _symbols(config: Config) -> Iterator[ConfigError]:
         if bot is None:
             yield _traded_by_nobody(caps.symbol, f"{path}.symbol")
             continue
+        if caps.max_leverage > config.risk.max_leverage:
+            yield ConfigError(
+                f"{caps.max_leverage} is over risk.max_leverage {config.risk.max_leverage}",
+                f"{path}.max_leverage",
+                f"write at most {config.risk.max_leverage}",
+            )
         if caps.max_leverage and bot.leverage > caps.max_leverage:
             yield ConfigError(
                 f"its bot {bot.name} has leverage {bot.leverage}",

@@ -84,6 +84,7 @@ OTHERS: dict[str, object] = {
     "risk.losses.action": "flatten",
     "risk.portfolio.var_confidence_percent": Decimal(95),
     "risk.portfolio.var_method": "parametric",
+    "risk.symbols.max_leverage": 2,
 }
 """Another legal value for keys where adding one makes none."""
 

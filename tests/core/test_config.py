@@ -257,6 +257,7 @@ CAPS = SymbolCaps(symbol="BTCUSDT")
         ([CAPS, CAPS], "risk.symbols[1].symbol", "has caps in risk.symbols[0] too"),
         ([SymbolCaps(symbol="ETHUSDT")], "risk.symbols[0].symbol", 'no bot trades "ETHUSDT"'),
         ([attrs.evolve(CAPS, max_leverage=1)], "risk.symbols[0].max_leverage", "leverage 2"),
+        ([attrs.evolve(CAPS, max_leverage=4)], "risk.symbols[0].max_leverage", "over risk.max"),
         ([attrs.evolve(CAPS, max_notional=D(803))], "risk.symbols[0].max_notional", "803.21"),
     ],
 )
