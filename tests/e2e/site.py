@@ -18,8 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters.configuration import load
 from adapters.operations_socket import HostSilent, ask
 from adapters.venues.binance_usdm.emulator import read_ledger
+from core.config import Config
+from core.errors import ConfigError
+from tests.e2e.scan import read, scan
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -109,6 +113,7 @@ class Site:
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self.state_folder = folder / "state"
         self.started: list[Process] = []
+        self.hosts: list[Config] = []
         self.configure()
 
     def configure(self, *changes: Mapping[str, Any]) -> None:
@@ -139,6 +144,8 @@ class Site:
         self.config.write_text(toml(values))
 
     def start(self, *arguments: str) -> Process:
+        with contextlib.suppress(ConfigError):
+            self.hosts.append(load(self.config))
         return self.run("--config", str(self.config), *arguments)
 
     def run(self, *arguments: str) -> Process:
@@ -228,6 +235,16 @@ class Site:
         if pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self.scan()
+
+    def scan(self) -> None:
+        """Hold every order that an exchange took here against the caps of the host that sent it."""
+        kept = {config.risk for config in self.hosts}
+        if len(kept) != 1:  # none that started, or caps that changed on the way
+            return
+        for state in read(self.folder):
+            problems = scan(state, self.hosts[0], self.hosts[0].risk, len(self.hosts))
+            assert not problems, problems[:5]
 
 
 def check_in_order(site: Site, code: int, process: Process) -> Row:
