@@ -40,6 +40,7 @@ from actors.messages import (
 )
 from actors.operating import Operating
 from actors.pauses import Pauses
+from actors.portfolio_limits import portfolio
 from actors.risk_desk import RiskDesk, RiskSettings
 from actors.risk_limits import notionals
 from actors.runtime import Actor, ChildDied, ChildGaveUp, ChildReady, ChildWaiting
@@ -285,7 +286,7 @@ class RiskActor(Actor):
     def _report(self) -> None:
         report = RiskReport(
             self.risk.halt,
-            (*self.losses.limits(), *self.guards.limits(), *self._notionals()),
+            (*self.losses.limits(), *self.guards.limits(), *self._exposed()),
             tuple((str(key), reason) for key, reason in self.risk.paused.items()),
             breakers=self.breakers.states(),
             throttles=self.scaling.set_throttles(),
@@ -294,8 +295,10 @@ class RiskActor(Actor):
         )
         self.tell_latest(names.OPERATIONS, self.name, report)
 
-    def _notionals(self) -> tuple[LimitTold, ...]:
-        return () if self.pauses.unreported else notionals(self.desk)
+    def _exposed(self) -> tuple[LimitTold, ...]:
+        if self.pauses.unreported:
+            return ()
+        return (*notionals(self.desk), *portfolio(self.desk))
 
 
 def _words(command: PlaceOrder | AmendOrder) -> str:

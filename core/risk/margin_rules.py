@@ -8,6 +8,8 @@ from core.account import Figure, Unknown, combine
 from core.messages import Key, Side
 from core.money import ZERO, ceil_to_step, text
 from core.positions import Position
+from core.risk.exposure import Exposure
+from core.risk.facts import Facts
 from core.risk.liquidation import (
     Liquidation,
     distance_bps,
@@ -18,7 +20,7 @@ from core.risk.liquidation import (
 )
 from core.risk.proposal import Proposal, Refusal, View, refuse
 
-__all__ = ["MARGIN_RULES"]
+__all__ = ["MARGIN_RULES", "free_after_reserved"]
 
 _SHOWN_STEP = Decimal("0.01")
 
@@ -59,19 +61,16 @@ def account_leverage(proposal: Proposal, view: View) -> Refusal | None:
 def free_margin(proposal: Proposal, view: View) -> Refusal | None:
     """Keep a part of the equity free after the order's initial margin and a taker's fee.
 
-    The smaller counts of what the venue said was free, less this order, and of the equity less the
-    initial margin of all that is held and may still fill.
+    What the venue said was free may be a reading old: what is reserved since counts as well.
     """
     rule, config = "min_free_margin_percent", "risk.min_free_margin_percent"
     facts, fee = view.facts, proposal.added * proposal.instrument.taker_fee
     if isinstance(facts.equity, Unknown):
         return refuse(rule, f"the equity is unknown: {facts.equity.why}", config)
     left = combine(
-        lambda told, equity, reserved, needed: min(told, equity - reserved) - needed - fee,
-        facts.free_margin,
-        facts.equity,
-        _reserved(view),
-        _initial(proposal.order.key, proposal.added, view),
+        lambda free, needed: free - needed - fee,
+        free_after_reserved(view.exposure, facts),
+        _initial(proposal.order.key, proposal.added, facts),
     )
     if isinstance(left, Unknown):
         return refuse(rule, f"the free margin is unknown: {left.why}", config)
@@ -160,22 +159,27 @@ def _held(proposal: Proposal, view: View) -> Position:
     return Position(order.position_side)
 
 
-def _initial(key: Key, notional: Decimal, view: View) -> Figure:
-    times = view.facts.leverage.get(key)
-    return Unknown(f"the leverage of {key} was not read yet") if times is None else notional / times
+def free_after_reserved(exposure: Exposure, facts: Facts) -> Figure:
+    """Return the margin that is free: the venue's last word, or less where more is reserved.
 
-
-def _reserved(view: View) -> Figure:
-    """Initial margin of all that is held and may still fill, both directions of each symbol."""
-    total = ZERO
-    for key, sides in view.exposure.worst().items():
+    Reserved is the initial margin of all that is held and may still fill, in both directions.
+    """
+    reserved = ZERO
+    for key, sides in exposure.worst().items():
         notional = sides[Side.BUY] + sides[Side.SELL]
         if notional:
-            margin = _initial(key, notional, view)
+            margin = _initial(key, notional, facts)
             if isinstance(margin, Unknown):
                 return margin
-            total += margin
-    return total
+            reserved += margin
+    return combine(
+        lambda told, equity: min(told, equity - reserved), facts.free_margin, facts.equity
+    )
+
+
+def _initial(key: Key, notional: Decimal, facts: Facts) -> Figure:
+    times = facts.leverage.get(key)
+    return Unknown(f"the leverage of {key} was not read yet") if times is None else notional / times
 
 
 def _shown(value: Decimal) -> str:
