@@ -16,6 +16,7 @@ from adapters.cli_check import CHECK_HOST, CheckHost, check
 from adapters.cli_deadletters import deadletters
 from adapters.cli_operator import COMMANDS
 from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
+from adapters.cli_report import report
 from adapters.masking import Masker
 from core.errors import BulkheadError, ConfigError, NotReady, UsageError, UserError
 from core.secrets import Secret
@@ -241,7 +242,7 @@ def tail(
     return DONE
 
 
-for command in (check, *COMMANDS, deadletters):
+for command in (check, *COMMANDS, deadletters, report):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from adapters.logs import printable
 
-__all__ = ["console", "show_ledger", "show_letter", "show_letters", "show_status"]
+__all__ = ["console", "show_ledger", "show_letter", "show_letters", "show_status", "show_summary"]
 
 Row = dict[str, Any]
 
@@ -35,7 +35,8 @@ _LETTERS = ("id", "time_ns", "reason", "kind", "to", "symbol", "client_order_id"
 _NUMBERS = frozenset(
     {"price", "quantity", "filled", "fee", "entry_price", "mark_price", "liquidation_price",
      "unrealised_pnl", "value", "limit", "headroom", "restarts", "mailbox", "oldest_ms",
-     "clock_offset_ms", "wallet"}
+     "clock_offset_ms", "wallet", "orders", "fills", "volume", "realised_pnl", "fees", "funding",
+     "net", "adjustments", "transfers", "max_drawdown"}
 )  # fmt: skip
 _HEADS = {
     "time_ns": "time (UTC)",
@@ -46,7 +47,9 @@ _HEADS = {
     "liquidation_price": "liquidation",
     "unrealised_pnl": "unrealised",
     "clock_offset_ms": "clock offset ms",
+    "max_drawdown": "max drawdown",
     "oldest_ms": "oldest ms",
+    "realised_pnl": "realised",
     "waiting_for": "waiting for",
 }
 
@@ -123,6 +126,14 @@ def show_ledger(out: Console, ledger: Row) -> None:
         for asset, row in assets.items()
     ]
     _table(out, "Balances", balances, empty="no wallet whose opening balance is known")
+
+
+def show_summary(out: Console, summary: Row) -> None:
+    """Draw a report's sums and say where its files are."""
+    _table(out, "Symbols", summary["symbols"], empty="nothing was traded in this span")
+    _table(out, "Assets", summary["assets"])
+    for path in summary["files"]:
+        out.print(escape(printable(path)), soft_wrap=True)
 
 
 def show_letters(out: Console, letters: Sequence[Row]) -> None:

@@ -19,7 +19,7 @@ from core.errors import JournalError, NotReady, UsageError
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "check", "deadletters", "exchange", "flatten", "halt", "ledger", "pause", "reduce-only",
-    "reset-halt", "resume", "status", "tail", "throttle",
+    "report", "reset-halt", "resume", "status", "tail", "throttle",
 )  # fmt: skip
 ERROR = re.compile(r"error: .+ \(.+\): .+")
 
