@@ -170,9 +170,13 @@ class Exposure:
         worst = order.remaining * max(order.price, mark)
         amended = self._amended.get(order.key, {}).get(order.client_order_id)
         if amended is not None:
-            left = amended.remaining + amended.filled - max(order.filled, amended.filled)
-            worst = max(worst, left * max(amended.price, mark))
+            worst = max(worst, _left(order, amended) * max(amended.price, mark))
         return worst * self._multipliers[order.key]
+
+    def worst_remaining(self, order: Working) -> Decimal:
+        """Return the most that one order may still fill: before or after what amends it."""
+        amended = self._amended.get(order.key, {}).get(order.client_order_id)
+        return order.remaining if amended is None else max(order.remaining, _left(order, amended))
 
     def held(self, key: Key) -> tuple[Position, ...]:
         """Return the positions of a symbol."""
@@ -265,6 +269,10 @@ class Exposure:
             if not order.closing:
                 worst[order.side] += self.order_notional(order)
         return held, worst
+
+
+def _left(order: Working, amended: Working) -> Decimal:
+    return amended.remaining + amended.filled - max(order.filled, amended.filled)
 
 
 def _covers(order: Working, amended: Working) -> bool:

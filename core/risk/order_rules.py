@@ -106,7 +106,7 @@ def flip(proposal: Proposal, view: View) -> Refusal | None:
     held = _closable(order, view)
     after = order.remaining + sum(
         (
-            other.remaining
+            view.exposure.worst_remaining(other)
             for other in view.exposure.orders(order.key)
             if other.side is order.side
             and not other.closing
@@ -178,7 +178,7 @@ def closing_quantity(proposal: Proposal, view: View) -> Refusal | None:
     if order.purpose is Purpose.TAKE_PROFIT:
         others = sum(
             (
-                other.remaining
+                view.exposure.worst_remaining(other)
                 for other in view.exposure.orders(order.key)
                 if other.closing
                 and other.purpose is Purpose.TAKE_PROFIT

@@ -148,6 +148,16 @@ def test_an_amendment_may_flip_if_its_order_may() -> None:
         assert isinstance(answer, Approved) is may_flip
 
 
+def test_an_amendment_on_its_way_counts_among_those_that_would_turn_a_position_round() -> None:
+    risk = risk_at()
+    one_way(risk, "3")
+    order = sell("a", "1", **BOTH)
+    approved(risk, order)
+    assert isinstance(risk.amend(amend(order, "2", "100"), NOW, NOW), Approved)
+    assert refused(risk, sell("b", "1.5", "101", **BOTH)).value == D("3.5")
+    approved(risk, sell("b", "1", "101", **BOTH))
+
+
 # Duplicates
 
 
@@ -257,6 +267,7 @@ def test_a_take_profit_is_amended_beside_the_others_only() -> None:
     approved(risk, order, take_profit("b", "0.5"))
     assert isinstance(risk.amend(amend(order, "1.5", "111"), NOW, NOW), Approved)
     assert refused(risk, amend(order, "1.6", "111")).rule == "closing_quantity"
+    assert refused(risk, take_profit("c", "0.1")).value == D("2.1")
 
 
 def test_a_close_beside_one_of_unknown_outcome_goes() -> None:
