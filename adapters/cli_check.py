@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECK_HOST", "CheckHost", "check"]
 
 CHECK_HOST = "bulkhead.check_host"
+_NOT_READY = 3
 
 
 class CheckHost(Protocol):
@@ -36,4 +38,14 @@ def check(context: click.Context, config_path: Path | None, as_json: bool) -> in
     Exit code 0 when a start would be allowed, 3 when not. Beside a running host it looks too.
     """
     check_host: CheckHost = context.meta[CHECK_HOST]
-    return check_host(load(config_path), json=as_json)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return check_host(load(config_path), json=as_json)
+    except KeyboardInterrupt:
+        return _NOT_READY  # what was not looked at to the end says nothing good of a start
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """Leave as on Ctrl-C, so that a local exchange that was started for the check ends too."""
+    raise KeyboardInterrupt

@@ -130,6 +130,17 @@ class PaperExchange:
                 stderr=output,
                 start_new_session=True,
             )
+        try:
+            return self._listening(port, begin)
+        except BaseException:
+            # Nobody would find one that was started and not heard, least of all after Ctrl-C.
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def _listening(self, port: int, begin: int) -> RunningExchange:
+        """Wait until the process that was just started listens, at `port` unless it is taken."""
+        assert self._process is not None
         deadline = time.monotonic() + _START_WITHIN_S
         while time.monotonic() < deadline:
             found = discover(self._state_dir, self._venue)
@@ -145,8 +156,6 @@ class PaperExchange:
                     venue=self._venue,
                 )
             time.sleep(_POLL_S)
-        self._process.kill()
-        self._process.wait()
         raise VenueError(
             f"the local exchange did not listen within {_START_WITHIN_S:.0f} s; "
             f"see {self._log_path}",

@@ -28,11 +28,12 @@ __all__ = ["VenueAccess", "VenueLook", "set_up"]
 OpenStreams = Callable[[EventSink], Sequence[Stream]]
 
 _ROUND_TRIPS = 3
+_KEY_ITEMS = ("key_trading", "key_withdrawal", "key_addresses")
+_HELD_ITEMS = ("orphan_orders", "foreign_orders", "foreign_positions", "unprotected_positions")
 _AFTER_REST = (
-    "clock", "key_trading", "key_withdrawal", "key_addresses", "account", "position_mode",
-    "margin_mode", "leverage", "instruments", "fees", "free_margin", "equity", "orphan_orders",
-    "foreign_orders", "foreign_positions", "unprotected_positions", "test_order", "market_stream",
-    "account_stream", "rate_limits",
+    "clock", *_KEY_ITEMS, "account", "position_mode", "margin_mode", "leverage", "instruments",
+    "fees", "free_margin", "equity", *_HELD_ITEMS, "test_order", "market_stream", "account_stream",
+    "rate_limits",
 )  # fmt: skip
 
 
@@ -116,19 +117,19 @@ class VenueLook:
         venue.set_clock_offset_ns(min(samples, key=lambda one: one.round_trip_ns).offset_ns)
         self.items.append(judge.clock(samples, settings))
         self._many(
-            "key_trading",
+            _KEY_ITEMS,
             lambda: judge.key_rights(
                 venue.key_rights(), config.mode, allow_unrestricted=settings.allow_unrestricted_key
             ),
         )
         self._one("account", lambda: self._account(venue))
         self._needs_account("position_mode", self._position_mode)
-        self._many("margin_mode", lambda: self._settings(venue))
+        self._many(("margin_mode", "leverage"), lambda: self._settings(venue))
         self._one("instruments", lambda: self._instruments(venue))
         self._one("fees", lambda: judge.fees(self._commissions(venue), self.wanted))
         self._needs_account("free_margin", self._free_margin)
         self._needs_account("equity", self._equity)
-        self._many("orphan_orders", lambda: self._held(venue))
+        self._many(_HELD_ITEMS, lambda: self._held(venue))
         self._needs_account("test_order", lambda state: self._rehearse(venue, state))
 
     # One question each
@@ -205,7 +206,7 @@ class VenueLook:
     # What fails
 
     def _one(self, name: str, question: Callable[[], Item]) -> None:
-        self._many(name, lambda: (question(),))
+        self._many((name,), lambda: (question(),))
 
     def _needs_account(self, name: str, question: Callable[[AccountState], Item]) -> None:
         state = self.state
@@ -214,13 +215,17 @@ class VenueLook:
         else:
             self._one(name, lambda: question(state))
 
-    def _many(self, name: str, question: Callable[[], Iterable[Item]]) -> None:
+    def _many(self, names: Sequence[str], question: Callable[[], Iterable[Item]]) -> None:
+        """Ask one question that answers several items; where it fails, all of them do."""
         if self.interrupted():
             return
         try:
             self.items.extend(question())
         except VenueError as error:
-            self.items.append(fail(name, error.message, _mend(error)))
+            first, *others = names
+            self.items.append(fail(first, error.message, _mend(error)))
+            figure = f"not known: {first} failed"
+            self.items += [fail(name, figure, f"mend {first}") for name in others]
 
 
 def set_up(config: Config, access: VenueAccess) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal as D
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,6 +16,7 @@ from attrs import define, evolve
 
 from adapters import readiness, readiness_host
 from adapters.lock import InstanceLock
+from adapters.operations_socket import OperationsServer
 from adapters.readiness_venue import OpenStreams, VenueLook, set_up
 from adapters.storage.journal import SqliteJournal
 from adapters.venues.binance_usdm.hosts import local
@@ -23,7 +25,7 @@ from adapters.venues.binance_usdm.rest import BinanceVenue
 from adapters.venues.binance_usdm.stream import BinanceStreams
 from core.books import Books
 from core.config import BinanceVenue as Settings
-from core.config import Config, HedgeGridBot, Paths, Venues
+from core.config import Config, HedgeGridBot, Paper, Paths, Venues
 from core.messages import (
     BalanceUpdated,
     Key,
@@ -35,7 +37,7 @@ from core.messages import (
 )
 from core.ports import Record, Venue
 from core.readiness import Item, State
-from core.records import BooksOpened, EquityMarked, HaltChanged, HostStarted
+from core.records import BooksOpened, EquityMarked, HaltChanged, HostStarted, Transferred
 from core.risk.halt import Level
 from core.secrets import Secret
 from tests.adapters.venues.binance_usdm.local_exchange import (
@@ -98,6 +100,25 @@ def test_every_library_of_the_package_is_compared_with_its_bounds(monkeypatch, t
     wrong = look(tmp_path)["libraries"]
     assert wrong.state is State.FAIL
     assert "pykka 0.1, needs " in wrong.figure
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch, tmp_path: Path):
+    def version(name: str) -> str:
+        if name == "msgspec":
+            raise PackageNotFoundError(name)
+        return "99"
+
+    monkeypatch.setattr(readiness_host, "version", version)
+    assert "msgspec is missing" in look(tmp_path)["libraries"].figure
+
+
+def test_an_exchange_started_by_hand_has_keys_of_its_own(tmp_path: Path):
+    paper = Paper(exchange="http://127.0.0.1:9", key_env="PK", secret_env="PS")
+    settings = evolve(config(tmp_path), paper=paper)
+
+    for environment, wanted in (({"PK": "k", "PS": "s"}, State.OK), ({}, State.FAIL)):
+        items = named(readiness_host.look_at_host(settings, environment))
+        assert items["keys"].state is wanted
 
 
 def test_keys_are_looked_for_in_the_environment_where_the_mode_needs_them(tmp_path: Path):
@@ -165,6 +186,26 @@ def test_a_halt_that_was_reset_is_over(tmp_path: Path):
     halted = HaltChanged(Level.HALTED, "drawdown", "equity", 1, latched=True)
     write(tmp_path, halted, HaltChanged(Level.RUNNING, "reset", "operator", 2))
     assert look(tmp_path)["halt"].state is State.OK
+
+
+def test_a_host_that_answers_is_told_with_its_state_and_one_that_does_not_as_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with InstanceLock(tmp_path / "state", "host1"):
+        monkeypatch.setattr(readiness_host, "_STATUS_WITHIN_S", 0.1)
+        reply: Any = {"state": "running"}
+        server = OperationsServer(tmp_path / "state" / "host.sock", lambda _: reply)
+        try:
+            told = readiness_host.look_at_instance(config(tmp_path)).figure
+            answer = Event()
+            monkeypatch.setattr(server, "_handler", lambda _: {"late": answer.wait(5)})
+            silent = readiness_host.look_at_instance(config(tmp_path)).figure
+        finally:
+            answer.set()
+            server.close()
+
+    assert told.endswith(": running")
+    assert "gave no usable answer" in silent
 
 
 def test_a_host_that_holds_the_folder_is_told_with_its_process(tmp_path: Path):
@@ -300,6 +341,42 @@ def test_live_sets_what_differs_only_when_nothing_else_is_in_the_way(
     host.close()
 
 
+def test_live_stops_where_the_venue_refuses_a_setting(
+    access: Access, exchange: Exchange, tmp_path: Path
+):
+    host = Host(exchange)
+    host.venue.set_isolated(BTC, False)
+    order = PlaceOrder(BTC, "held", Side.BUY, PositionSide.LONG, OrderType.MARKET, D("0.02"))
+    host.venue.place(approved(order))
+    host.close()
+
+    report = readiness.at_start(config(tmp_path, "live"), {"K": "k", "S": "s"}, [access], bool)
+
+    [item] = report.stopping
+    assert item.name == "settings"
+    assert "marginType" in item.figure
+
+
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [
+        ({"kind": "429", "ms": 1_000}, "wait until"),
+        ({"kind": "reject", "code": -1021}, "NTP"),
+        ({"kind": "503_not_executed"}, "status page"),
+        ({"kind": "reject", "code": -1121}, "what the venue names"),
+    ],
+)
+def test_an_answer_that_is_none_says_what_to_do(
+    access: Access, exchange: Exchange, fault: dict[str, Any], mend: str
+):
+    exchange.fault(endpoint="/fapi/v1/commissionRate", **fault)
+
+    item = ask(access, streams_within_s=0.1)["fees"]
+
+    assert item.state is State.FAIL
+    assert mend in item.mend
+
+
 @pytest.mark.parametrize(
     ("variant", "name"),
     [("withdraw", "key_withdrawal"), ("no_trading", "key_trading"),
@@ -361,6 +438,20 @@ def test_a_call_that_fails_is_one_item_and_the_rest_is_asked(access: Access, exc
 
     failed = {name for name, item in items.items() if item.state is not State.OK}
     assert failed == {"fees", "test_order"}
+
+
+def test_a_question_that_fails_leaves_none_of_its_items_out(access: Access, exchange: Exchange):
+    exchange.fault(kind="503_not_executed", endpoint="/fapi/v1/openOrders", count=0)
+    exchange.fault(kind="503_not_executed", endpoint="/sapi/*", count=0)
+
+    items = ask(access)
+
+    failed = {name for name, item in items.items() if item.state is not State.OK}
+    assert failed == {
+        "key_trading", "key_withdrawal", "key_addresses", "orphan_orders", "foreign_orders",
+        "foreign_positions", "unprotected_positions",
+    }  # fmt: skip
+    assert items["key_withdrawal"].figure == "not known: key_trading failed"
 
 
 def test_a_clock_that_is_off_is_told(access: Access, exchange: Exchange):
@@ -459,6 +550,31 @@ def test_the_journal_gives_references_transfers_and_books(access: Access, tmp_pa
     assert items["equity"].state is State.FAIL
     assert items["positions"].state is State.OK
     assert not report.ready
+
+
+def test_money_taken_out_is_no_loss(access: Access, tmp_path: Path):
+    wallet = access.make_venue().account().margin_balance
+    opening = BooksOpened("binance", "USDT", wallet * 2, (), 1)
+    marked = EquityMarked("binance", "USDT", 1, wallet * 2, wallet * 2, D(0))
+    taken = Transferred("binance", "USDT", -wallet, "t-1", 2)
+    write(tmp_path, HostStarted("paper", "host1", "1"), opening, marked, taken)
+
+    items = named(examine(config(tmp_path), lambda: [access]).items)
+
+    assert items["equity"].state is State.OK
+
+
+def test_a_journal_that_is_none_is_told_once_and_the_venue_is_asked_all_the_same(
+    access: Access, tmp_path: Path
+):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "journal.db").write_bytes(b"no database" * 1_000)
+    (tmp_path / "state" / "journal.db").chmod(0o600)
+
+    items = named(examine(config(tmp_path), lambda: [access]).items)
+
+    assert {name for name, item in items.items() if item.state is not State.OK} == {"journal"}
+    assert "no database" in items["journal"].figure
 
 
 def test_a_start_stops_at_a_broken_machine_before_any_venue_is_asked(tmp_path: Path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 from typing import Any
 
@@ -99,6 +101,26 @@ def test_a_check_after_an_orderly_stop_leaves_the_paper_account_as_it_was(site: 
     assert site.ledger_of_folder() == before
     check_equal(site.books(), before)
     assert "hash chain of all intact" in items["journal"]["figure"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_check_that_is_ended_is_no_good_word_and_leaves_no_exchange(
+    site: Site, number: signal.Signals
+):
+    copies = site.folder / "tmp"
+    copies.mkdir()
+    site.environment["TMPDIR"] = str(copies)
+    process = site.run("check", "--config", str(site.config))
+    place = "*/exchange/binance/exchange.json"
+    [found] = wait_for("its exchange", lambda: list(copies.glob(place)))
+    pid = wait_for("its process", lambda: json.loads(found.read_text())["pid"])
+    os.kill(pid, signal.SIGSTOP)  # a venue that hangs keeps the check busy
+
+    assert process.stop(number) == 3
+
+    assert list(copies.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_a_key_that_may_withdraw_stops_every_start_with_the_reason(site: Site):
