@@ -59,6 +59,7 @@ from core.messages import (
     PlaceOrder,
 )
 from core.ports import Log, Venue
+from core.risk.breaker import speaks_of_venue
 from core.risk.gate import Approved
 from core.risk.halt import Halt
 
@@ -364,7 +365,7 @@ class ConnectionActor(Actor):
 
     def _called(self, error: VenueError | None = None) -> None:
         """Note how a call went, and show whether the venue can be reached at all."""
-        if isinstance(error, (RetryLater, OutcomeUnknown)):
+        if error is not None and speaks_of_venue(error):
             self._tell_calls(failed=1, text=str(error))
         else:
             self.good_calls += 1

@@ -40,7 +40,7 @@ class Breaker:
     Opens when of at least `min_calls` in `window_s` at least `max_error_percent` failed. After
     `open_s` it wants one probe; a failed one, or one without an answer for as long, opens it again
     for twice the time, up to eight times. In half-open any call's outcome counts as the probe's.
-    `state` and `reason` say what it is and why; `changed` and `tick` answer what there is to do.
+    `state` and `reason` say what it is and why; `told` and `tick` answer whether that changed.
     """
 
     def __init__(self, settings: Settings) -> None:
