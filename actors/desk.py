@@ -34,7 +34,7 @@ __all__ = ["STOP_BOT", "Desk", "PositionSettings", "ProtectionSettings", "words"
 STOP_BOT = "stop"
 """The name in the client order ids of protective stops and of the host's own closing orders."""
 
-_UNKNOWN_CLOSES = 3
+_UNKNOWN_CLOSES = 6
 
 
 @frozen(slots=True)
@@ -161,19 +161,27 @@ class Desk:
         return command.client_order_id
 
     def closing(self, position_side: PositionSide) -> bool:
-        """Tell whether a closing order of the host's own is open, or on its way for sure.
+        """Tell whether a closing order of the host's own is open, or on its way for sure."""
+        return any(order.state is not State.UNKNOWN for order in self._closes(position_side))
 
-        One of unknown outcome keeps nobody from closing: two cannot close more than there is. But
-        one that never gets an answer must not be followed by ever more of them.
+    def may_close(self, position_side: PositionSide) -> bool:
+        """Tell whether another closing order may go: not beside one, nor after too many lost ones.
+
+        One of unknown outcome keeps nobody from closing: two cannot close more than there is.
         """
-        orders = [
+        return not self.closing(position_side) and self.lost(position_side) < _UNKNOWN_CLOSES
+
+    def lost(self, position_side: PositionSide) -> int:
+        """Count the closing orders of the host's own whose outcome is unknown."""
+        return sum(1 for o in self._closes(position_side) if o.state is State.UNKNOWN)
+
+    def _closes(self, position_side: PositionSide) -> list[Order]:
+        return [
             order
             for order in self.book.live.values()
             if order.command.purpose is Purpose.CLOSE
             and order.command.position_side is position_side
         ]
-        unknown = sum(1 for order in orders if order.state is State.UNKNOWN)
-        return unknown < len(orders) or unknown >= _UNKNOWN_CLOSES
 
     def tell_foreign(self, what: str) -> None:
         """Tell risk what somebody else did on this symbol; its policy decides what follows."""

@@ -181,7 +181,7 @@ class Flattening:
             if left > 0:
                 desk.log("error", f"{text(left)} too much is left of the {side.value} position")
             return False
-        return not (self._waits(each, now_ns) or desk.closing(side) or desk.book.owing)
+        return not self._waits(each, now_ns) and desk.may_close(side) and not desk.book.owing
 
     def _waits(self, each: _Exit, now_ns: int) -> bool:
         if each.proposed:

@@ -19,6 +19,7 @@ from core.records import StopTightened
 __all__ = ["Protection"]
 
 _RETRY_NS = 1_000_000_000
+_CLOSE_PAUSE_NS = 250_000_000
 _ANSWER_NS = 5_000_000_000
 _STOP_TRIES = 3
 _LOST_WITHIN_NS = 60_000_000_000
@@ -30,13 +31,16 @@ class _SideState:
     """What is under way for one side; monotonic times in nanoseconds, 0 for never.
 
     `naked_ns` is since when the side lacks a working stop, `suspect_ns` when the venue last showed
-    all of them, once one was not there. `lost_ns` are the ends of stops that nobody here ended.
+    all of them, once one was not there. `hopeless` is why no stop can come right, `close_ns` when
+    the side may be closed again. `lost_ns` are the ends of stops that nobody here ended.
     """
 
     proposed: str = ""
     proposed_ns: int = 0
     retry_ns: int = 0
+    close_ns: int = 0
     refusals: int = 0
+    hopeless: str = ""
     naked_ns: int = 0
     suspect_ns: int = 0
     lost_ns: list[int] = field(factory=list)
@@ -67,10 +71,12 @@ class Protection:
             state = self.sides[held.side]
             if not held.quantity:
                 state.lost_ns.clear()
+                state.suspect_ns = 0
             if self._covers(held):
                 state.naked_ns = state.refusals = 0
+                state.hopeless = ""
             elif not state.naked_ns:
-                state.naked_ns = state.suspect_ns or now_ns
+                state.naked_ns, state.suspect_ns = state.suspect_ns or now_ns, 0
 
     def unprotected(self) -> tuple[tuple[PositionSide, int], ...]:
         """Return the sides that lack working stops, each with since when (monotonic)."""
@@ -133,26 +139,32 @@ class Protection:
     def refused_by_risk(self, command: PlaceOrder, now_ns: int) -> None:
         """Hear that risk refused: try again after a pause."""
         self.settled(command)
-        self.sides[command.position_side].retry_ns = now_ns + _RETRY_NS
+        self._pause(command, now_ns)
 
     def refused(self, order: Order, error: VenueError, now_ns: int) -> None:
-        """Hear that a stop or a close did not get to the venue.
+        """Hear that a stop or a close did not get to the venue: try again after a pause.
 
-        Try again after a pause. A side whose stop the market has passed already, or whose stop the
-        venue refuses for good several times, is closed at the market.
+        A side whose stop the market has passed already, or whose stop the venue refuses for good
+        several times, is closed at the market with the next look.
         """
         command = order.command
         if command.purpose not in (Purpose.PROTECT, Purpose.CLOSE):
             return
-        state = self.sides[command.position_side]
-        state.retry_ns = now_ns + _RETRY_NS
+        self._pause(command, now_ns)
         if command.purpose is Purpose.CLOSE or not isinstance(error, Rejected):
             return
+        state = self.sides[command.position_side]
         state.refusals += 1
         passed = ((command.trigger_price or ZERO) - self.desk.mark) * command.side.sign < 0
         if passed or state.refusals >= _STOP_TRIES:
-            state.retry_ns = 0
-            self._close(command.position_side, f"the venue refused its stop: {error}", now_ns)
+            state.hopeless = f"the venue refused its stop: {error}"
+
+    def _pause(self, command: PlaceOrder, now_ns: int) -> None:
+        state = self.sides[command.position_side]
+        if command.purpose is Purpose.CLOSE:
+            state.close_ns = now_ns + _RETRY_NS
+        else:
+            state.retry_ns = now_ns + _RETRY_NS
 
     def ended(self, order: Order, now_ns: int) -> None:
         """Hear that a stop ended; a side whose stops do not last is closed at the market."""
@@ -233,6 +245,8 @@ class Protection:
     def _hopeless(self, state: _SideState, now_ns: int) -> str:
         """Return why a side is to be closed, "" while its stops may still come right."""
         settings = self.desk.settings.protection
+        if state.hopeless:
+            return state.hopeless
         if state.naked_ns and now_ns - state.naked_ns > settings.protect_within_ns:
             return "no working stop of its size in time (execution.protect_within_s)"
         lost = [at_ns for at_ns in state.lost_ns if now_ns - at_ns < _LOST_WITHIN_NS]
@@ -253,15 +267,14 @@ class Protection:
         )
         return sum(working, ZERO) >= abs(held.quantity)
 
-    def _busy(self, side: PositionSide, now_ns: int) -> bool:
-        state = self.sides[side]
-        answer_due = bool(state.proposed) and now_ns - state.proposed_ns < _ANSWER_NS
-        return answer_due or self.desk.closing(side) or now_ns < state.retry_ns
+    def _busy(self, state: _SideState, now_ns: int) -> bool:
+        return bool(state.proposed) and now_ns - state.proposed_ns < _ANSWER_NS
 
     def _place(self, stop: Stop, now_ns: int) -> None:
-        if self._busy(stop.position_side, now_ns):
-            return
         state = self.sides[stop.position_side]
+        closing = self.desk.closing(stop.position_side)
+        if closing or self._busy(state, now_ns) or now_ns < state.retry_ns:
+            return
         state.proposed_ns = now_ns
         state.proposed = self.desk.close(
             stop.side,
@@ -274,12 +287,15 @@ class Protection:
 
     def _close(self, side: PositionSide, reason: str, now_ns: int) -> None:
         desk, held = self.desk, self.desk.book.positions.of(side)
-        if desk.instrument is None or not held.quantity or self._busy(side, now_ns):
+        state = self.sides[side]
+        if desk.instrument is None or not held.quantity or self._busy(state, now_ns):
+            return
+        if now_ns < state.close_ns or not desk.may_close(side):
             return
         desk.log("error", f"closing the {side.value} position at the market: {reason}")
         direction = Side.SELL if held.quantity > 0 else Side.BUY
         most = desk.instrument.round_quantity(desk.instrument.market_max_quantity)
-        state = self.sides[side]
+        state.close_ns = now_ns + (_CLOSE_PAUSE_NS << desk.lost(side))
         state.proposed_ns = now_ns
         state.proposed = desk.close(
             direction, side, OrderType.MARKET, min(abs(held.quantity), most), Purpose.CLOSE
