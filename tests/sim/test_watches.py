@@ -30,13 +30,13 @@ def until(house: House, source: str, *, there: bool, within_s: float = 20.0) -> 
 
 
 def test_an_account_that_nobody_reads_pauses_its_venue_until_compared() -> None:
-    house = guarded(1, account_stale_after_ms=15_000)
+    house = guarded(1, account_stale_after_ms=20_000)
     assert not paused(house)
     account = house.runtime.seats[names.account(VENUE)].context.actor  # type: ignore[union-attr]
     account._read = lambda: None  # type: ignore[union-attr]
     account._balance = lambda balance: None  # type: ignore[union-attr]
     source = f"watch:account:{VENUE}"
-    until(house, source, there=True, within_s=30)
+    until(house, source, there=True, within_s=40)
     assert "risk.guards.account_stale_after_ms" in paused(house)[source]
     before = len(house.world.sent)
     house.run(10)
