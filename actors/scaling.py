@@ -23,9 +23,8 @@ _FULL = Decimal(1)
 class Scaling:
     """Owns the throttles (percent per symbol, "" for the host: the smaller one counts).
 
-    A symbol that moves more than the target leaves a part of that only.
-    A smaller scale takes back every entry that rests: strategies come again with what is allowed
-    now.
+    A symbol that moves more than the target has a part of that only. A smaller scale takes back
+    every entry that rests: strategies come again with what is allowed now.
     """
 
     desk: RiskDesk

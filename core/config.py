@@ -187,7 +187,7 @@ class Guards:
     funding_window_s: float = field(default=600.0, validator=rules.between(0, 28_800))
     max_funding_bps: Decimal = field(default=D(10), validator=rules.between("0.1", 1_000))
     account_stale_after_ms: int = field(default=90_000, validator=rules.between(1_000, 3_600_000))
-    decision_stale_after_ms: int = field(default=30_000, validator=rules.between(500, 3_600_000))
+    decision_stale_after_ms: int = field(default=30_000, validator=rules.between(2_000, 3_600_000))
     slow_mailbox_ms: int = field(default=2_000, validator=rules.between(10, 600_000))
     foreign_activity: str = field(
         default="stop_in_live", validator=rules.one_of("stop_in_live", "stop", "tolerate")

@@ -63,7 +63,7 @@ def test_a_strategy_that_decides_nothing_pauses_its_symbol_alone() -> None:
 
 
 def test_without_market_data_nobody_is_expected_to_decide() -> None:
-    house = guarded(3, decision_stale_after_ms=1_000)
+    house = guarded(3, decision_stale_after_ms=2_000)
     house.world.frozen = set(house.world.keys)
     house.run(15)
     decisions = [source for source in paused(house) if source.startswith("watch:decision")]
