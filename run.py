@@ -133,7 +133,9 @@ class _Host:
         state = Path(config.paths.state)
         self._prepare_journal(state)
         self._start_exchanges()
-        self._check_readiness()
+        if not self._check_readiness():
+            self.log.log("info", "host", f"stopped before it began: {self.stop.reason}")
+            return 0
         self._write_down(HostStarted(config.mode, config.host_name, _version()))
         spec = tree(config, self._parts(state))
         self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
@@ -194,18 +196,24 @@ class _Host:
                 with suppress(VenueError):
                     venue.process.ensure()
 
-    def _check_readiness(self) -> None:
-        """Look at everything a start needs, once. Errors: `NotReady` with all that stops it."""
+    def _check_readiness(self) -> bool:
+        """Look at everything a start needs, once; False when somebody stopped the host meanwhile.
+
+        Errors: `NotReady` with all that stops the start.
+        """
         from adapters.readiness import at_start, refusal, summary
 
         report = at_start(self.config, os.environ, self.venues, lambda: bool(self.stop.reason))
         for level, line in summary(report):
             self.log.log(level, "readiness", line)
+        if not report.stopping and not self.stop.reason:
+            return True
+        for venue in self.venues:
+            if venue.process is not None:
+                venue.process.stop()
         if report.stopping:
-            for venue in self.venues:
-                if venue.process is not None:
-                    venue.process.stop()
             raise refusal(report)
+        return False
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""

@@ -269,6 +269,7 @@ class Host:
             "adapters.paper.AttachedExchange",
             "adapters.storage.journal.JournalReader",
             "adapters.storage.journal.SqliteJournal",
+            "adapters.storage.prepare.prepare",
             "adapters.venues.binance_usdm.history.OrderIds",
             "adapters.venues.binance_usdm.limits.Budget",
             "adapters.venues.binance_usdm.rest.BinanceVenue",
@@ -285,7 +286,7 @@ class Host:
         )
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         monkeypatch.setattr(run._Host, "_write_down", lambda *_: None)
-        monkeypatch.setattr(run._Host, "_check_readiness", lambda *_: None)
+        monkeypatch.setattr(run._Host, "_check_readiness", lambda *_: True)
         for name, value in KEYS.items():
             monkeypatch.setenv(name, value)
 

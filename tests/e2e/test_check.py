@@ -139,6 +139,18 @@ def test_a_key_that_may_withdraw_stops_every_start_with_the_reason(site: Site):
     assert site.control("ledger")["orders"] == []
 
 
+def test_a_host_that_is_stopped_while_it_looks_never_begins(site: Site):
+    site.configure({"paper": {"speed": 0.01}})  # the first data is waited for for long
+    host = site.start()
+    wait_for("the exchange", site.exchange)
+
+    assert host.stop() == 0, host.shown
+
+    assert "starting in paper mode" not in site.log()
+    assert "stopped before it began: stopped by SIGTERM" in site.log()
+    assert site.exchange() == {}
+
+
 def test_a_changed_journal_stops_the_start_and_is_named(site: Site):
     site.configure(PROFITABLE)
     assert site.start("--for", "2").end() == 0
