@@ -94,9 +94,9 @@ class Purpose(StrEnum):
     CLOSE = "close"
 
 
-@frozen(slots=True)
+@frozen(slots=True, cache_hash=True)
 class Key:
-    """One symbol on one venue."""
+    """One symbol on one venue; its hash is kept, since half a hundred look-ups judge an order."""
 
     venue: str
     symbol: str
