@@ -269,7 +269,6 @@ class Host:
             "adapters.paper.AttachedExchange",
             "adapters.storage.journal.JournalReader",
             "adapters.storage.journal.SqliteJournal",
-            "adapters.storage.prepare.prepare",
             "adapters.venues.binance_usdm.history.OrderIds",
             "adapters.venues.binance_usdm.limits.Budget",
             "adapters.venues.binance_usdm.rest.BinanceVenue",
