@@ -101,6 +101,10 @@ class Key:
     venue: str
     symbol: str
 
+    def __attrs_post_init__(self) -> None:
+        # A decoder makes one without calling `__init__`, which is where attrs would set this.
+        object.__setattr__(self, "_attrs_cached_hash", None)
+
     def __str__(self) -> str:
         return f"{self.venue}:{self.symbol}"
 

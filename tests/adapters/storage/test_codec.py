@@ -81,6 +81,13 @@ def test_digits_of_a_decimal_are_kept_as_they_were() -> None:
         assert back.amount.as_tuple() == Decimal(digits).as_tuple()
 
 
+def test_a_key_that_was_read_back_is_found_where_the_first_one_is() -> None:
+    payload = records.SymbolOpened(Key("binance", "BTCUSDT"), "USDT")
+    back = CODEC.decode(*CODEC.encode(payload), 1)
+    assert isinstance(back, records.SymbolOpened)
+    assert {payload.key: "found"}[back.key] == "found"
+
+
 def test_an_error_comes_back_with_class_and_fields() -> None:
     error = RateLimited("slow down", venue="binance", code=-1003, http_status=429, retry_after_ns=5)
     refused = OrderRefused(Key("binance", "BTCUSDT"), "c", "place", error)
