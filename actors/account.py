@@ -80,7 +80,7 @@ class AccountActor(Actor):
         self.retry: Timer | None = None
         self.opening: BooksOpened | None = None
         self.transfers = Transfers(0)
-        self.adjusted: set[str] = set()
+        self.known: set[str] = set()
         self.bookings_ns = 0
         self.asking_bookings = False
         self.journalled = self.booked = False
@@ -95,10 +95,10 @@ class AccountActor(Actor):
         self.transfers = Transfers(self.opening.as_of_ns if self.opening else 0)
         for record in self.records.read(kinds=(Transferred, WalletAdjusted)):
             match record.payload:
-                case Transferred() if self._mine(record.payload):
-                    self.transfers.book(record.payload)
-                case WalletAdjusted():
-                    self.adjusted.add(record.payload.adjustment_id)
+                case Transferred() as moved:
+                    self._know(moved)
+                case WalletAdjusted() as adjusted:
+                    self.known.add(adjusted.adjustment_id)
         self._read()
         self.every(self.refresh_ns, Tick("refresh"))
         self.every(_BOOKINGS_NS, Tick("bookings"))
@@ -248,19 +248,23 @@ class AccountActor(Actor):
         self._ready()
 
     def _book(self, booking: Transferred | WalletAdjusted) -> None:
-        if isinstance(booking, WalletAdjusted):
-            assert self.opening is not None
-            known = booking.adjustment_id in self.adjusted
-            if known or booking.time_ns <= self.opening.as_of_ns:
-                return
-            self.adjusted.add(booking.adjustment_id)
-            what = booking.kind
-        elif self._mine(booking) and not self.transfers.book(booking):
-            return
+        assert self.opening is not None
+        if isinstance(booking, Transferred):
+            name, what = booking.transfer_id, "transfer"
         else:
-            what = "transfer"
+            name, what = booking.adjustment_id, booking.kind
+        if name in self.known or booking.time_ns <= self.opening.as_of_ns:
+            return
+        self.known.add(name)
+        if isinstance(booking, Transferred):
+            self._know(booking)
         self.log("info", self.name, f"{what} {text(booking.amount)} {booking.asset}")
         self._journal(booking)
+
+    def _know(self, moved: Transferred) -> None:
+        self.known.add(moved.transfer_id)
+        if self._mine(moved):
+            self.transfers.book(moved)
 
     def _ready(self) -> None:
         if self.journalled and self.booked:

@@ -137,6 +137,18 @@ def test_a_transfer_whose_booking_cannot_be_read_counts_all_the_same(told: list[
     assert wallets(told)[-1].transfers == -500
 
 
+def test_a_transfer_of_another_asset_is_booked_once_and_moves_no_figure(
+    told: list[object],
+) -> None:
+    house = still(1)
+    now_ns = house.world.venue_ns()
+    house.world.emit(house.world.exchange.deposit("BNB", Decimal(3), now_ns))
+    house.run(700)
+    (booked,) = records(house, Transferred)
+    assert isinstance(booked, Transferred) and booked.asset == "BNB"
+    assert wallets(told)[-1].transfers == 0
+
+
 def force(house: House, side: PositionSide) -> None:
     """Have the exchange close a side as it does when its margin is used up."""
     exchange = house.world.exchange

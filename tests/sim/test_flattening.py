@@ -10,7 +10,18 @@ from attrs import evolve
 from actors import names
 from actors.messages import Compared, CompareNow, Flatten, FlattenTold, ReducePosition
 from actors.runtime import Actor, ChildSpec, SupervisorSpec
-from core.messages import BookSnapshot, Key, OrderType, PlaceOrder, PositionSide, Purpose
+from core.errors import Rejected
+from core.messages import (
+    BookSnapshot,
+    Key,
+    OrderType,
+    OrderUpdated,
+    PlaceOrder,
+    PositionSide,
+    Purpose,
+)
+from core.risk.gate import Approved
+from core.risk.proposal import Refusal
 from tests.sim.house import House
 from tests.sim.run import position_stops
 from tests.sim.test_protection import held, still, stops
@@ -198,19 +209,68 @@ def test_nothing_is_opened_and_no_take_profit_is_placed_meanwhile() -> None:
     assert entries(house), "and trading goes on where risk lets it"
 
 
-def test_a_flatten_that_was_answered_is_called_off_when_risk_opens_again() -> None:
-    house = holding(1, execution={"flatten_within_s": 2.0})
-    monitor = house.position().flattening
-    house.world.faults.unreachable = True
+def no_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the venue refuse every closing order of the host's own."""
+    place = SimVenue.place
+
+    def refuse(venue: SimVenue, order: Approved[PlaceOrder]) -> OrderUpdated:
+        if order.command.purpose is Purpose.CLOSE:
+            raise Rejected("no", venue="binance")
+        return place(venue, order)
+
+    monkeypatch.setattr(SimVenue, "place", refuse)
+
+
+def test_a_flatten_that_was_answered_is_called_off_when_risk_opens_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = holding(1, execution={"flatten_within_s": 3.0})
+    no_closes(monkeypatch)
     house.world.frozen.clear()
+    before = len(house.world.sent)
     assert flatten(house).left
-    house.world.faults.unreachable = False
-    for _ in range(200):
-        house.run(0.1)
-        if not monitor.under_way:
-            break
-    assert not monitor.under_way
-    assert not house.position().desk.flattening
+    assert len(house.world.sent) == before, "nothing is opened while it is under way"
+    house.run(3)
+    assert house.said("no longer closing everything: trading goes on")
+    assert not house.position().flattening.under_way
+    assert entries(house)
+    house.world.frozen = set(house.world.keys)
+    house.run(1)
+    position_stops(house)
+
+
+def test_slices_that_risk_refuses_are_proposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = holding(1)
+    gate = house.risk().risk
+    place, refused = gate.place, []
+
+    def refuse(order: PlaceOrder, *clocks: int) -> Approved[PlaceOrder] | Refusal:
+        if order.purpose is Purpose.CLOSE and len(refused) < 3:
+            refused.append(order.client_order_id)
+            return Refusal("test", Decimal(0), Decimal(0), "", "not now")
+        return place(order, *clocks)
+
+    monkeypatch.setattr(gate, "place", refuse)
+    assert flatten(house).left == ()
+    assert len(refused) == 3
+    assert not held(house)
+
+
+def test_a_side_with_nobody_to_trade_with_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = holding(1)
+    whole, empty = SimVenue.book, []
+
+    def nobody(venue: SimVenue, key: Key, depth: int) -> BookSnapshot:
+        book = whole(venue, key, depth)
+        if len(empty) < 3:
+            empty.append(book)
+            return BookSnapshot(key, book.last_id, (), (), book.event_ns)
+        return book
+
+    monkeypatch.setattr(SimVenue, "book", nobody)
+    before = len(house.world.sent)
+    assert flatten(house).left == ()
+    assert {order.type for order in closing(house, before)} == {OrderType.LIMIT}
 
 
 def test_a_position_that_only_the_venue_knows_of_is_no_flat_one() -> None:
