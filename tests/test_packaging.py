@@ -15,7 +15,7 @@ TOPS = ("core", "actors", "adapters")
 PROVIDERS = packages_distributions()
 OPTIONAL = {"pyarrow"}
 """Imported where a user asks for it, with a clear error naming what to install."""
-UNSEEN = {"websockets", "diskcache"}
+UNSEEN = {"websockets"}
 """Not imported by name: what uvicorn speaks WebSocket with, and the store that is still to come."""
 
 

@@ -71,7 +71,7 @@ def test_status_and_ledger_answer_while_it_runs_and_after_it_stopped(site: Site)
     running = json.loads(site.done("status", *where)[1])
     assert running["mode"] == "paper" and running["fills"] and running["equity"]
     assert running["venues"]["binance"]["connected"] is True
-    assert running["limits"][0]["name"] == "max_gross_notional"
+    assert "max_gross_notional" in {row["name"] for row in running["limits"]}
     assert site.books()["fills"]
     assert host.stop() == 0
 
