@@ -267,11 +267,12 @@ class _Host:
         return found
 
     def _prepare_journal(self, state: Path) -> None:
-        from adapters.operations import JOURNAL, durability
+        from adapters.operations import JOURNAL
         from adapters.storage.prepare import prepare
 
+        path, settings, host = state / JOURNAL, self.config.journal, self.config.host_name
         try:
-            prepare(state / JOURNAL, durability(self.config), self.log.log, time.time_ns())
+            prepare(path, settings, host, self.log.log, time.time_ns())
         except JournalError as error:
             mend = "see docs/journal.md, Mending"
             raise NotReady(str(error), "readiness: journal", mend) from error

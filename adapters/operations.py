@@ -11,7 +11,7 @@ from rich.console import Console
 
 from adapters.operations_socket import HostSilent, OperationsServer, ask
 from adapters.show import console, show_ledger, show_status
-from adapters.storage.journal import Durability, JournalReader, SqliteJournal
+from adapters.storage.journal import JournalReader, SqliteJournal
 from core.books import FOLDED, Books
 from core.config import Config
 from core.errors import BulkheadError, UsageError
@@ -24,7 +24,6 @@ __all__ = [
     "HostSilent",
     "OperationsServer",
     "ask",
-    "durability",
     "ledger",
     "open_journal",
     "print_json",
@@ -101,12 +100,8 @@ def read_books(state_dir: Path) -> tuple[Books, int]:
 
 def open_journal(config: Config) -> SqliteJournal:
     """Open the host's journal for writing, as durable as configured. Errors: `JournalError`."""
-    return SqliteJournal(Path(config.paths.state) / JOURNAL, durability(config))
-
-
-def durability(config: Config) -> Durability:
-    """Return how durable the journal is configured to be."""
-    return "power" if config.journal.durability == "power" else "process"
+    power = config.journal.durability == "power"
+    return SqliteJournal(Path(config.paths.state) / JOURNAL, "power" if power else "process")
 
 
 def _exchange_ledger(config: Config) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rich.progress import Progress
 from adapters.logs import stderr_line
 from adapters.operations import JOURNAL, print_json
 from adapters.show import console, show_summary
+from adapters.storage.archive import whole
 from adapters.storage.journal import JournalReader
 from core.config import Config
 from core.errors import UsageError
@@ -50,10 +51,10 @@ def report(config: Config, *, since: str, until: str, out: Path, json: bool) -> 
     path = Path(config.paths.state) / JOURNAL
     if not path.exists():
         raise UsageError("this state folder has no journal yet", str(path), "run the host first")
-    reader = JournalReader(path)
     statement = Statement(from_ns, to_ns)
     try:
-        files = _write(out, statement, _watched(reader.read(), reader.head().sequence))
+        records = _watched(whole(path), JournalReader(path).head().sequence)
+        files = _write(out, statement, records)
     except OSError as error:
         raise UsageError(
             f"{out}: {(error.strerror or str(error)).lower()}", "--out", "name another folder"

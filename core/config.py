@@ -267,9 +267,10 @@ class Supervision:
 
 @frozen(slots=True, kw_only=True)
 class JournalSettings:
-    """How durable a written record is."""
+    """How durable a written record is, and how long it stays in the live journal."""
 
     durability: str = field(default="process", validator=rules.one_of("process", "power"))
+    keep_days: int = field(default=0, validator=rules.between(0, 36_500))
 
 
 @frozen(slots=True, kw_only=True)

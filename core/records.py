@@ -25,6 +25,7 @@ __all__ = [
     "HaltChanged",
     "HostStarted",
     "HostStopped",
+    "JournalArchived",
     "JournalMended",
     "OperatorCommanded",
     "OrderGone",
@@ -54,6 +55,21 @@ class HostStopped:
     """A host ended in order; one that was killed leaves no such record."""
 
     reason: str
+
+
+@frozen(slots=True)
+class JournalArchived:
+    """The records `first` to `last` were moved into `file`, whose last hash is `head` (hex).
+
+    `kept` of them stay here, because the books need them; `kept_digest` covers their hashes.
+    """
+
+    file: str
+    first: int
+    last: int
+    head: str
+    kept: int
+    kept_digest: str
 
 
 @frozen(slots=True)

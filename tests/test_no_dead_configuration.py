@@ -283,6 +283,7 @@ class Host:
             "adapters.venues.binance_usdm.emulator.discovery.credentials",
             lambda *_: ("own key", "own secret"),
         )
+        monkeypatch.setattr("adapters.storage.prepare.prepare", self._prepare)
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         monkeypatch.setattr(run._Host, "_write_down", lambda *_: None)
         monkeypatch.setattr(run._Host, "_check_readiness", lambda *_: True)
@@ -292,6 +293,9 @@ class Host:
     def _runtime(self, **options: Any) -> Runtime:
         self.notes.append(f"runtime seed {options['seed']}")
         return Runtime(self.notes, "runtime")
+
+    def _prepare(self, path: Path, settings: object, host: str, *_: object) -> None:
+        self.notes.append(f"prepare {path} {describe(settings, self.notes)} {host}")
 
     def _exchange(
         self, venue: str, state: Path, log: Path, command: Callable[[int], list[str]]

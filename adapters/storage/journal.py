@@ -11,16 +11,19 @@ from typing import Literal
 
 from adapters.storage.codec import Codec
 from adapters.storage.rows import (
+    INSERT,
     Head,
     Row,
+    base_of,
     explain,
+    is_archive,
     link,
     read_rows,
     seal,
     select_head,
     verify_chain,
 )
-from adapters.storage.schema import TRIGGERS, migrate, version_of
+from adapters.storage.schema import migrate, missing_guards, version_of
 from core.errors import JournalError
 from core.messages import Key
 from core.ports import Record
@@ -29,7 +32,6 @@ __all__ = ["Durability", "JournalReader", "SqliteJournal"]
 
 Durability = Literal["process", "power"]
 _SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
-_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BUSY_MS = 2_000
 _CHECKED_AT_OPEN = 256
 
@@ -73,6 +75,17 @@ class JournalReader:
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
 
+    def base(self) -> Head:
+        """Return the end of what was moved into archives, sequence 0 when nothing was."""
+        try:
+            connection = _connect_reader(self.path)
+            try:
+                return base_of(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
     def place(self, sequence: int) -> Head:
         """Return the place in the chain after one record, to verify what follows it."""
         try:
@@ -95,7 +108,7 @@ class JournalReader:
         try:
             connection = _connect_reader(self.path)
             try:
-                missing = TRIGGERS - _triggers(connection)
+                missing = missing_guards(connection)
                 if missing:
                     raise JournalError(f"its trigger {min(missing)} was removed")
                 return verify_chain(connection, after=after)
@@ -153,10 +166,10 @@ class SqliteJournal(JournalReader):
         try:
             self._check_file()
             if len(rows) == 1:
-                connection.execute(_INSERT, rows[0])
+                connection.execute(INSERT, rows[0])
             else:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(_INSERT, rows)
+                connection.executemany(INSERT, rows)
                 connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError) as error:
             self._recover(error)
@@ -233,6 +246,8 @@ def _connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        if is_archive(connection):
+            raise JournalError("this is an archive of a journal: it takes no more records")
         migrate(connection)
     except sqlite3.Error as error:
         connection.close()
@@ -271,15 +286,10 @@ def _open_read_only(path: Path, options: str) -> sqlite3.Connection:
 def _last_link(connection: sqlite3.Connection) -> Head:
     """Check the last part of the chain, where a torn file shows, and return its end."""
     head = select_head(connection)
-    start = head.sequence - _CHECKED_AT_OPEN
+    start = max(head.sequence - _CHECKED_AT_OPEN, base_of(connection).sequence)
     if start <= 0:
         return verify_chain(connection)
     return verify_chain(connection, after=link(connection, start))
-
-
-def _triggers(connection: sqlite3.Connection) -> set[str]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-    return {name for (name,) in found}
 
 
 def _named(error: JournalError, path: Path) -> JournalError:

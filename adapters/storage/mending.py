@@ -10,8 +10,21 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from adapters.storage.rows import COLUMNS, GENESIS, MEND_DAMAGED, Head, Row, explain, seal
-from adapters.storage.schema import migrate, version_of
+from adapters.storage.building import build
+from adapters.storage.rows import (
+    COLUMNS,
+    GENESIS,
+    MEND_DAMAGED,
+    Head,
+    Row,
+    base_of,
+    explain,
+    is_archive,
+    read_kept,
+    seal,
+    verify_kept,
+)
+from adapters.storage.schema import version_of
 from adapters.storage.swap import finish, replacement, swap_in
 from adapters.storage.wal import unfinished
 from core.errors import JournalError
@@ -21,7 +34,6 @@ __all__ = ["Mended", "mend"]
 _TORN = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ")
 _PAGE = 4_096
 _ROW_TYPES = (int, int, str, str, str, str, str, str, bytes)
-_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @frozen(slots=True)
@@ -77,16 +89,15 @@ def mend(path: Path, now_ns: int) -> Mended | None:
 def _inspect(path: Path) -> _Found:
     connection = _open(path)
     try:
-        try:
-            version = version_of(connection)
-        except JournalError as error:
-            text = f"the journal {path}: {error}: where it was a journal, {MEND_DAMAGED}"
-            raise JournalError(text) from error
-        if not version:
+        if not _version(connection, path):
             return _Found(GENESIS, _structure(path))
         walk = _Walk(connection)
         for _ in walk:
             pass
+        if is_archive(connection):
+            raise JournalError(f"the journal {path} is an archive: put the live journal back")
+        if walk.base.sequence:
+            _check_kept(connection, walk.base, path)
         if walk.found.trouble:
             _refuse_middle(connection, walk.found, path)
             return walk.found
@@ -97,6 +108,28 @@ def _inspect(path: Path) -> _Found:
     finally:
         connection.close()
     return evolve(walk.found, trouble=_structure(path))
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of what may be a journal; refuse what is none any more."""
+    try:
+        return version_of(connection)
+    except (JournalError, sqlite3.OperationalError) as error:
+        if getattr(error, "sqlite_errorname", "SQLITE_ERROR") != "SQLITE_ERROR":
+            raise
+        text = f"the journal {path}: {error}: where it was a journal, {MEND_DAMAGED}"
+        raise JournalError(text) from error
+
+
+def _check_kept(connection: sqlite3.Connection, base: Head, path: Path) -> None:
+    """Refuse damage to the archived records that were kept: they stand before everything else."""
+    try:
+        verify_kept(connection, base)
+    except (JournalError, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.Error) and not _says_torn(error):
+            raise
+        text = f"the journal {path} is damaged before its end: {error}: {MEND_DAMAGED}"
+        raise JournalError(text) from error
 
 
 def _structure(path: Path) -> str:
@@ -119,12 +152,13 @@ class _Walk:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.found = _Found(GENESIS)
+        self.base = base_of(connection)
+        self.found = _Found(self.base)
 
     def __iter__(self) -> Iterator[Row]:
-        head = GENESIS
+        head = self.base
         try:
-            for row in _rows(self.connection, "ORDER BY sequence"):
+            for row in _to_the_last(self.connection, head.sequence):
                 if row[0] != head.sequence + 1 or not _whole(row):
                     missing = head.sequence + 1
                     self.found = _Found(head, f"record {missing} is not there or not whole")
@@ -169,22 +203,36 @@ def _refuse_middle(connection: sqlite3.Connection, found: _Found, path: Path) ->
 
 def _copy(path: Path, new: Path, head: Head) -> None:
     """Write the records up to `head` into a new file, with the hashes that they have."""
-    target = sqlite3.connect(new, isolation_level=None)
     source = _open(path)
     try:
-        target.execute("PRAGMA synchronous = FULL")
-        migrate(target)
-        target.execute("BEGIN IMMEDIATE")
-        if head.sequence:
-            target.executemany(_INSERT, islice(_Walk(source), head.sequence))
-        target.execute("COMMIT")
+        if not version_of(source):
+            build(new, GENESIS, (), ())
+            return
+        walk = _Walk(source)
+        rows = islice(walk, head.sequence - walk.base.sequence)
+        build(new, walk.base, read_kept(source), rows)
     finally:
         source.close()
-        target.close()
 
 
 def _rows(connection: sqlite3.Connection, rest: str) -> Iterator[Row]:
     yield from connection.execute(f"SELECT {COLUMNS} FROM journal {rest}")
+
+
+def _to_the_last(connection: sqlite3.Connection, after: int) -> Iterator[Row]:
+    """Yield the rows behind one, up to the very last that can be read; then raise why."""
+    wanted = "WHERE sequence > {} ORDER BY sequence"
+    try:
+        for row in _rows(connection, wanted.format(after)):
+            after = row[0]
+            yield row
+    except sqlite3.Error as error:
+        if not _says_torn(error):
+            raise
+        # The module looks one row ahead, and drops the one in hand when it meets damage there.
+        while rows := list(_rows(connection, f"{wanted.format(after)} LIMIT 1")):
+            after = rows[0][0]
+            yield rows[0]
 
 
 def _open(path: Path) -> sqlite3.Connection:

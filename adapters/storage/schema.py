@@ -9,13 +9,20 @@ from time import time_ns
 
 from core.errors import JournalError
 
-__all__ = ["MIGRATIONS", "TRIGGERS", "migrate", "version_of"]
+__all__ = ["MIGRATIONS", "migrate", "missing_guards", "version_of"]
 
-MIGRATIONS: tuple[str, ...] = ((Path(__file__).with_name("schema.sql")).read_text(),)
+MIGRATIONS: tuple[str, ...] = tuple(
+    Path(__file__).with_name(name).read_text() for name in ("schema.sql", "schema_2.sql")
+)
 """SQL that leads from version i to i + 1. Steps are added, never changed: docs/journal.md."""
 
-TRIGGERS = frozenset(
-    {"journal_is_never_updated", "journal_is_never_deleted", "journal_is_never_replaced"}
+_TRIGGERS = (
+    frozenset(f"journal_is_never_{what}" for what in ("updated", "deleted", "replaced")),
+    frozenset(
+        f"{table}_is_{what}"
+        for table in ("base", "kept")
+        for what in ("never_updated", "never_deleted", "made_once")
+    ),
 )
 
 _VERSIONS = """
@@ -40,6 +47,13 @@ def version_of(connection: sqlite3.Connection) -> int:
         return 0
     (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     return int(version or 0)
+
+
+def missing_guards(connection: sqlite3.Connection) -> set[str]:
+    """Return the triggers that a database of its version should have and has not."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    expected = frozenset[str]().union(*_TRIGGERS[: version_of(connection)])
+    return set(expected - {name for (name,) in found})
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> int:

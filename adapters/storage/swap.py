@@ -26,15 +26,16 @@ def replacement(path: Path) -> Iterator[Path]:
         raise
 
 
-def swap_in(path: Path, name: str) -> tuple[Path, ...]:
-    """Keep the present file and its log aside under `name`, and put the new one in its place.
+def swap_in(path: Path, name: str = "") -> tuple[Path, ...]:
+    """Put the new file in place of the present one and its log, which stay aside under a `name`.
 
-    Returns what is kept aside. Should the program die in between, `finish` does the rest.
+    Without a name nothing of them stays. Returns what is kept aside. Should the program die in
+    between, `finish` does the rest.
     """
     new = _beside(path, _BEGUN)
     _sync(new)
     aside = []
-    for end in ("", "-wal"):
+    for end in ("", "-wal") if name else ():
         old = path.with_name(path.name + end)
         if old.exists() and old.stat().st_size:
             kept = _free(path.with_name(f"{path.name}.{name}{end}"))
