@@ -87,7 +87,7 @@ def test_a_throttle_scales_what_rests_at_the_exchange_and_what_comes(site: Site)
     def worth(row: Row) -> Decimal:
         return D(row["price"]) * D(row["quantity"])
 
-    assert max(worth(row) for row in open_entries(site)) > D(100)
+    wait_for("entries of full size", lambda: any(worth(row) > D(100) for row in open_entries(site)))
     done(site, "throttle", "50")
     wait_for("no larger entry", lambda: all(worth(row) <= D(100) for row in open_entries(site)), 3)
     known = {row["client_order_id"] for row in entries(truth(site))}
