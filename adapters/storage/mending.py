@@ -24,7 +24,7 @@ from adapters.storage.rows import (
     seal,
     verify_kept,
 )
-from adapters.storage.schema import version_of
+from adapters.storage.schema import known_version_of, version_of
 from adapters.storage.swap import finish, replacement, swap_in
 from adapters.storage.wal import unfinished
 from core.errors import JournalError
@@ -61,10 +61,10 @@ def mend(path: Path, now_ns: int) -> Mended | None:
     damage before the end, or so much that no record is left: then nothing was changed, and a
     person decides. Walks the whole chain (about 3 us a record).
     """
-    finish(path)
-    if not path.exists():
-        return None
     try:
+        finish(path)
+        if not path.exists():
+            return None
         torn_log = unfinished(path.with_name(path.name + "-wal"))
         found = _inspect(path)
         if not found.trouble and not torn_log:
@@ -111,14 +111,18 @@ def _inspect(path: Path) -> _Found:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema version of what may be a journal; refuse what is none any more."""
+    """Return the schema version of what may be a journal; refuse what is none, or too new."""
     try:
-        return version_of(connection)
+        version = version_of(connection)
     except (JournalError, sqlite3.OperationalError) as error:
         if getattr(error, "sqlite_errorname", "SQLITE_ERROR") != "SQLITE_ERROR":
             raise
         text = f"the journal {path}: {error}: where it was a journal, {MEND_DAMAGED}"
         raise JournalError(text) from error
+    try:
+        return known_version_of(connection) if version else 0
+    except JournalError as error:
+        raise JournalError(f"the journal {path}: {error}") from error
 
 
 def _check_kept(connection: sqlite3.Connection, base: Head, path: Path) -> None:

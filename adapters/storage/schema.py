@@ -9,7 +9,7 @@ from time import time_ns
 
 from core.errors import JournalError
 
-__all__ = ["MIGRATIONS", "migrate", "missing_guards", "version_of"]
+__all__ = ["MIGRATIONS", "known_version_of", "migrate", "missing_guards", "version_of"]
 
 MIGRATIONS: tuple[str, ...] = tuple(
     Path(__file__).with_name(name).read_text() for name in ("schema.sql", "schema_2.sql")
@@ -49,6 +49,17 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version or 0)
 
 
+def known_version_of(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> int:
+    """Return the schema version. Errors: `JournalError` for one that a newer program wrote, too."""
+    version = version_of(connection)
+    if version > len(migrations):
+        raise JournalError(
+            f"it has schema version {version}, this program knows {len(migrations)}: "
+            "use the version that wrote it, or a newer one"
+        )
+    return version
+
+
 def missing_guards(connection: sqlite3.Connection) -> set[str]:
     """Return the triggers that a database of its version should have and has not."""
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
@@ -62,12 +73,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
     `connection` is in autocommit mode. Errors: `JournalError` for one that a newer program wrote;
     `sqlite3.Error` from a step, and then nothing has changed.
     """
-    version = version_of(connection)
-    if version > len(migrations):
-        raise JournalError(
-            f"it has schema version {version}, this program knows {len(migrations)}: "
-            "use the version that wrote it, or a newer one"
-        )
+    version = known_version_of(connection, migrations)
     if version == len(migrations):
         return version
     connection.execute("BEGIN IMMEDIATE")

@@ -275,6 +275,18 @@ def test_a_file_that_cannot_be_opened_is_not_taken_for_a_torn_one(tmp_path: Path
     assert path.is_dir()
 
 
+def test_a_journal_of_a_newer_program_is_not_written_anew(stopped: Path, tmp_path: Path) -> None:
+    path = copied(stopped, tmp_path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("INSERT INTO schema_version VALUES (99, 1)")
+    connection.close()
+    path.write_bytes(path.read_bytes()[:-20_000])
+    damaged = contents(path)
+    with pytest.raises(JournalError, match=f"{path}.*schema version 99, this program knows"):
+        mend(path, NOW_NS)
+    assert contents(path) == damaged
+
+
 def test_two_repairs_within_a_second_keep_both_damaged_files(stopped: Path, tmp_path: Path) -> None:
     path = copied(stopped, tmp_path)
     kept = []
