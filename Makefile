@@ -1,17 +1,21 @@
-# make run ARGS="--for 60"   make test   make bench   make lint   make clean
+# make run ARGS="--for 60"   make test   make soak   make mutation   make bench   make lint   make clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+STEPS ?= 100000
+WORKERS ?= 2
 LINTED := core actors adapters tests run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint clean
+.PHONY: help run test soak mutation bench lint clean
 
 help:
 	@echo 'make run     install what is missing and run the host: paper, no keys, no network'
 	@echo '             its options go into ARGS: make run ARGS="--for 60 --config my.toml"'
 	@echo 'make test    lint, format, types, import rules and every test, with coverage'
+	@echo 'make soak    the long proof of the limits, step by step: make soak STEPS=1000000'
+	@echo 'make mutation  change core/risk line by line and see which change no test notices (hours)'
 	@echo 'make bench   the benchmarks, in one table'
 	@echo 'make lint    the part of make test that runs nothing'
 	@echo 'make clean   remove what was made here, but neither state/ nor logs/'
@@ -20,8 +24,16 @@ run: $(VENV)/.installed
 	@$(BIN)/python run.py $(ARGS)
 
 test: lint
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
+	$(BIN)/coverage report --include='core/risk/*' --fail-under=100
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak --steps $(STEPS) $(ARGS)
+
+mutation: $(VENV)/.installed-proof
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/mutmut results
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check $(LINTED)
@@ -45,6 +57,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-proof: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,proof]'
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \

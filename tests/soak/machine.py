@@ -93,7 +93,10 @@ class Soak(RuleBasedStateMachine):
             adapt=lambda tree: with_wild(tree, HOST, BOT, chosen),
         )
         self.wild = chosen
-        self.watchman = Watchman(self.house)
+        execution, venue = self.house.config.execution, self.house.config.venues.binance
+        call_ms = venue.connect_timeout_ms + venue.read_timeout_ms
+        bare_ns = int(execution.protect_within_s * SECOND_NS) + call_ms * MS_NS
+        self.watchman = Watchman(self.house, bare_limit_ns=bare_ns)
         self.replies: dict[int, int] = {}
         self.house.start()
         self.house.ready()
@@ -311,6 +314,7 @@ class Soak(RuleBasedStateMachine):
                 self.house.journal.broken = "" if self.house.journal.broken else "disk full"
             case "crash":
                 self.house.crash()
+                self.watchman.bare_since.clear()  # nobody is there to protect anything
                 world.pass_alone(abs(size) * 5 * SECOND_NS)
                 self.house.start()
             case "clock":
