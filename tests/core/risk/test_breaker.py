@@ -158,3 +158,29 @@ def test_the_window_holds_exactly_what_was_told_within_it(history):
         assert breaker.told(good, failed, now_ns) is opens
         if opens:
             break
+
+
+def test_good_calls_that_left_the_window_weigh_no_more():
+    breaker = Breaker(SETTINGS)
+    assert not breaker.told(1_000, 0, 0)
+    assert not breaker.told(5, 0, 61 * S)
+    assert breaker.told(0, 5, 62 * S, "HTTP 503")
+    assert breaker.reason.startswith("5 of 10 calls failed")
+
+
+def test_a_server_error_begins_at_500():
+    def rejected(status: int) -> VenueError:
+        return Rejected("no", venue="binance", http_status=status)
+
+    assert speaks_of_venue(rejected(500))
+    assert not speaks_of_venue(rejected(499))
+
+
+def test_a_breaker_that_never_opened_has_no_reason():
+    assert Breaker(SETTINGS).reason == ""
+
+
+def test_one_failure_under_the_share_leaves_it_closed():
+    breaker = Breaker(Settings(window_s=60.0, min_calls=10, max_error_percent=50, open_s=15.0))
+    assert not breaker.told(101, 100, 0, "HTTP 503")
+    assert breaker.told(0, 1, 0, "HTTP 503")

@@ -188,3 +188,25 @@ def test_it_trips_exactly_when_nothing_may_be_lost_any_more(name, start, fallen_
     _, verdict = looked(STOP, (start, "0", NOON), (equity, "0", NOON))
     found = loss(verdict, name)
     assert found.tripped == (found.headroom == 0)
+
+
+def test_a_canary_is_measured_from_the_first_look_and_from_a_reset():
+    stop, verdict = looked(CANARY, (D(1000), "50", NOON))
+    assert stop.marked == EquityMarked("binance", "USDT", 20_000, D(1000), D(1000), D(50), D(1000))
+    assert loss(verdict, "canary loss").reference == 1000
+    again = stop.reset(D(900), D(40), NOON)
+    assert again.marked == EquityMarked("binance", "USDT", 20_000, D(900), D(900), D(40), D(900))
+
+
+def test_a_reset_is_measured_from_at_once():
+    stop, _ = looked(STOP, (D(1000), "0", NOON))
+    marked = stop.reset(D(900), D(0), NOON).marked
+    assert marked == EquityMarked("binance", "USDT", 20_000, D(900), D(900), D(0))
+
+
+def test_a_verdict_carries_the_equity_and_names_a_loss_that_is_not_measured():
+    _, verdict = looked(STOP, (D(1000), "0", NOON))
+    assert verdict.equity == 1000
+    missing = verdict.headroom("canary loss")
+    assert isinstance(missing, Unknown)
+    assert missing.why == "no canary loss is measured"
