@@ -159,8 +159,7 @@ class _Host:
         return 0
 
     def _wait(self, for_s: float | None) -> Outcome:
-        from actors import names
-        from actors.messages import CloseForShutdown
+        from actors.shutdown import close
 
         deadline = None if for_s is None else time.monotonic() + for_s
         while not self.stop.reason:
@@ -174,10 +173,8 @@ class _Host:
         processes = [venue.process for venue in self.venues if venue.process is not None]
         for process in processes:
             process.close_market()
-        # Risk ends new risk, has the entries cancelled, and then asks the root to stop in order.
-        self.runtime.tell_control(names.RISK, CloseForShutdown(self.stop.reason))
         patience_s = self.config.execution.entry_cancel_timeout_s + _MORE_THAN_ENTRIES_S
-        outcome = self.runtime.wait(patience_s)
+        outcome = close(self.runtime, self.stop.reason, patience_s)
         outcome = outcome or self.runtime.stop(self.stop.reason, _STOP_WITHIN_S)
         if outcome.abandoned:
             for process in processes:

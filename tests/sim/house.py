@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 
 from actors import names, supervisor
-from actors.messages import CloseForShutdown, StatusWanted
+from actors.messages import StatusWanted
 from actors.position import PositionActor
 from actors.risk import RiskActor
 from actors.runtime import Actor, Outcome, StepRuntime, SupervisorSpec
+from actors.shutdown import close
 from actors.supervisor import Parts, VenueParts
 from core.books import Books
 from core.config import (
@@ -228,9 +229,8 @@ class House:
     def shutdown(self, reason: str = "test over", within_s: float = 20.0) -> Outcome:
         """Stop as `run.py` does on a signal."""
         runtime = self.runtime
-        runtime.tell_control(names.RISK, CloseForShutdown(reason))
         patience_s = self.config.execution.entry_cancel_timeout_s + 1.0
-        outcome = runtime.wait(patience_s) or runtime.stop(reason, within_s)
+        outcome = close(runtime, reason, patience_s) or runtime.stop(reason, within_s)
         self.world.detach()
         return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,6 +11,8 @@ from actors import names
 from actors.market import MarketActor
 from actors.messages import ClockTold, JournalFailed, JournalRecovered, Pause, Resume
 from core.messages import BookDelta, Level, Purpose
+from core.ports import Record
+from core.records import HaltChanged
 from core.risk.halt import Level as HaltLevel
 from tests.sim.house import House
 from tests.sim.test_whole_host import entries, host, trading
@@ -260,3 +263,26 @@ def test_a_lane_uses_the_offset_it_was_told_last() -> None:
     house.run(0.1)
     actor = house.runtime.seats[lane].context.actor  # type: ignore[union-attr]
     assert actor.venue.offset_ns == 123 * D  # type: ignore[union-attr]
+
+
+# Shutdown
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_shutdown_that_risk_does_not_live_through_opens_nothing_all_the_same(seed: int) -> None:
+    house = trading(seed, 5)
+    append, died = house.journal.append, []
+
+    def die_of_the_shutdown(records: Sequence[Record]) -> None:
+        payloads = [record.payload for record in records]
+        if not died and any(isinstance(p, HaltChanged) and p.by == "shutdown" for p in payloads):
+            died.append(names.JOURNAL)
+            raise RuntimeError("the journal died, and risk with it")
+        append(records)
+
+    house.journal.append = die_of_the_shutdown  # type: ignore[method-assign]
+    before = len(house.world.sent)
+    outcome = house.shutdown()
+    assert died and outcome.exit == "orderly"
+    assert not new_entries(house, before)
+    assert not entries(house), house.tail()
