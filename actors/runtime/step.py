@@ -185,6 +185,10 @@ class StepRuntime(Runtime):
 
         context.handle = never_return
 
+    def hung(self) -> frozenset[str]:
+        """Return the addresses whose present incarnation does not come back from a message."""
+        return frozenset(context.name for context in self._stuck if not context.fenced)
+
     def begin(self, context: Context) -> bool:
         """Let the actor build its state, unless it is to hang in that."""
         if context.name in self._hang_at_start:

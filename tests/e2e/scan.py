@@ -146,7 +146,7 @@ class _Scan:
     def _judge(self, name: str, order: _Live, at_ns: int) -> list[str]:
         risk = self.risk
         standings = {symbol: self._standing(symbol, at_ns) for symbol in self.prices}
-        found = caps.over(risk, standings)
+        found = caps.over(risk, standings, order.symbol, order.side)
         notional = order.quantity * max(order.price, standings[order.symbol].low)
         if notional > risk.max_order_notional:
             found.append(f"order notional {notional:.2f} over {risk.max_order_notional}")

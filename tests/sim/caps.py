@@ -52,31 +52,32 @@ class Standing:
         return sum(1 for order in self.orders if order.side is side)
 
 
-def over(risk: Risk, standings: Mapping[str, Standing]) -> list[str]:
-    """Name every cap that is exceeded, with the figures; empty where none is."""
+def over(risk: Risk, standings: Mapping[str, Standing], symbol: str, side: Side) -> list[str]:
+    """Name every cap that an order of this symbol and side exceeds, now that it is there.
+
+    Others may be exceeded without anybody's doing: the market moved.
+    """
     return [
         f"{what}: {text(round(value, 2))} over {text(Decimal(cap))}"
-        for what, value, cap in _figures(risk, standings)
+        for what, value, cap in _figures(risk, standings, symbol, side)
         if value > cap
     ]
 
 
 def _figures(
-    risk: Risk, standings: Mapping[str, Standing]
+    risk: Risk, standings: Mapping[str, Standing], symbol: str, side: Side
 ) -> Iterator[tuple[str, Decimal, Decimal]]:
-    own = {caps.symbol: caps.max_notional for caps in risk.symbols if caps.max_notional}
-    for symbol, standing in standings.items():
-        cap = min(risk.max_symbol_notional, own.get(symbol, risk.max_symbol_notional))
-        for side in Side:
-            yield f"{symbol} {side.value} notional", standing.worst(side), cap
-            count = Decimal(standing.count(side))
-            yield f"{symbol} {side.value} orders", count, Decimal(risk.max_open_orders_per_side)
-    totals = {side: sum((s.worst(side) for s in standings.values()), ZERO) for side in Side}
-    for side in Side:
-        yield f"{side.value} notional", totals[side], risk.max_side_notional
-        against = sum((s.held_at_most(side.opposite) for s in standings.values()), ZERO)
-        yield f"net {side.value} notional", totals[side] - against, risk.max_net_notional
-        for group in risk.groups:
+    own = [caps.max_notional for caps in risk.symbols if caps.symbol == symbol]
+    cap = min([risk.max_symbol_notional, *filter(None, own)])
+    yield f"{symbol} {side.value} notional", standings[symbol].worst(side), cap
+    count = Decimal(standings[symbol].count(side))
+    yield f"{symbol} {side.value} orders", count, Decimal(risk.max_open_orders_per_side)
+    for group in risk.groups:
+        if symbol in group.symbols:
             named = (standings[name].worst(side) for name in group.symbols if name in standings)
             yield f"group {group.name} {side.value}", sum(named, ZERO), group.max_notional
+    totals = {side: sum((s.worst(side) for s in standings.values()), ZERO) for side in Side}
+    yield f"{side.value} notional", totals[side], risk.max_side_notional
+    against = sum((s.held_at_most(side.opposite) for s in standings.values()), ZERO)
+    yield f"net {side.value} notional", totals[side] - against, risk.max_net_notional
     yield "gross notional", sum(totals.values(), ZERO), risk.max_gross_notional

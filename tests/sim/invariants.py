@@ -118,7 +118,7 @@ class Watchman:
             quantity, price = self.amends
             if order.quantity <= quantity and order.price <= price:
                 return  # no more than was there: nobody needs to judge it again
-        for what in caps.over(risk, standings):
+        for what in caps.over(risk, standings, order.key.symbol, order.side):
             self._wrong(f"{what} after {order.client_order_id}")
 
     def _pace(self, sent: Sent, oldest_ns: int) -> None:
@@ -273,12 +273,18 @@ class Watchman:
                 if abs(row.quantity) <= covered:
                     self.bare_since.pop(place, None)
                     continue
-                if self.house.world.faults.unreachable:  # nobody can place a stop
-                    self.bare_since[place] = now_ns
+                if self.house.world.faults.unreachable or self._stuck(key):
+                    self.bare_since[place] = now_ns  # nobody can place a stop
                 bare_ns = now_ns - self.bare_since.setdefault(place, now_ns)
                 self.longest_bare_ns = max(self.longest_bare_ns, bare_ns)
                 if bare_ns > self.bare_limit_ns:
                     self._wrong(f"{place} has been without a fitting stop for {bare_ns / 1e9} s")
+
+    def _stuck(self, key: Key) -> bool:
+        """Tell whether a part on a stop's way hangs; the supervisor gives it its busy deadline."""
+        runtime = self.house.world.runtime
+        way = {names.RISK, names.JOURNAL, names.position(key), names.urgent_lane(key.venue)}
+        return runtime is not None and bool(way & runtime.hung())
 
     def _journal(self) -> None:
         """Hold the host's records against the exchange: nothing in them that is not so."""

@@ -349,8 +349,11 @@ class Soak(RuleBasedStateMachine):
         at=keys,
         command=st.sampled_from(["halt", "reduce-only", "pause"]),
         side=sides,
+        goes_on=st.sampled_from([True, True, True, False]),
     )
-    def trading_stops_while_an_order_is_on_its_way(self, at: int, command: str, side: Side) -> None:
+    def trading_stops_while_an_order_is_on_its_way(
+        self, at: int, command: str, side: Side, goes_on: bool
+    ) -> None:
         key, runtime = self._key(at), self.house.runtime
         groups = self.house.config.venues.binance.symbol_groups
         # The first order is what the lane has in hand when it freezes; the second waits behind it
@@ -363,6 +366,9 @@ class Soak(RuleBasedStateMachine):
             self._pass(ms)
         self._operate(command, "")
         self._pass(2_000)
+        if goes_on:
+            self._operate("resume" if command == "pause" else "reset-halt", "")
+            self._pass(100)
 
     @rule(seconds=st.sampled_from([1, 1, 1, 2, 8]))
     def all_is_well_for_a_while(self, seconds: int) -> None:

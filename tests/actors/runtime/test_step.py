@@ -112,3 +112,13 @@ def test_a_clock_that_is_set_leaves_the_monotonic_one_and_every_timer_alone(
     assert (runtime.now_ns(), runtime.monotonic_ns()) == (5, SECOND_NS)
     runtime.run_for(10)
     assert (runtime.now_ns(), runtime.monotonic_ns()) == (15, SECOND_NS + 10)
+
+
+def test_who_hangs_is_known_until_it_is_woken_or_replaced(journal: Journal) -> None:
+    runtime = ready(journal)
+    runtime.hang("a")
+    runtime.tell("a", "hello")
+    runtime.run_until_idle()
+    assert runtime.hung() == {"a"}
+    runtime.wake("a")
+    assert runtime.hung() == frozenset()
