@@ -110,7 +110,7 @@ class OperationsActor(Actor):
             "open_orders": sum(report.open_orders for report in reports),
             "unresolved_orders": sum(report.unresolved for report in reports),
             "fills": sum(report.fills for report in reports),
-            "equity": figure(combine(_cents, combine(_sum, self._wallet(), open_pnl))),
+            "equity": figure(combine(_cents, self._equity())),
             "unrealised_pnl": figure(combine(_cents, open_pnl)),
             "realised_pnl": figure(made),
             "limits": self._limits(),
@@ -188,6 +188,10 @@ class OperationsActor(Actor):
             {report.key: self._mark(report) for report in reports},
             {report.key: report.multiplier for report in reports},
         )
+
+    def _equity(self) -> Figure:
+        """Return the equity of all accounts, whatever symbol was asked for: a wallet has none."""
+        return combine(_sum, self._wallet(), self._unrealised(""))
 
     def _limits(self) -> list[dict[str, str | None]]:
         return [

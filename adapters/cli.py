@@ -233,12 +233,16 @@ def tail(
         time.sleep(_POLL_S)
         return True
 
+    found = False
     for line in lines(path, wait if follow else None):
         if isinstance(line, Malformed):
             click.echo(f"warning: {line}", err=True)
         elif wanted.wants(line):
+            found = True
             show(str(line))
     _show(old)
+    if not found:
+        click.echo(f"no line of {path} fits: look for another id, actor or level", err=True)
     return DONE
 
 

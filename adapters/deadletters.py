@@ -42,7 +42,8 @@ class DeadLetterStore:
         self.folder = folder
         self._codec = Codec()
         with self._explained():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in (*reversed(folder.parents), folder):
+                each.mkdir(mode=0o700, exist_ok=True)  # parents=True would give them other rights
             self._cache = diskcache.Cache(
                 str(folder), timeout=_BUSY_S, disk=diskcache.JSONDisk,
                 eviction_policy="none", cull_limit=0,
@@ -222,6 +223,8 @@ def answer_from(
     tell: Tell | None = None,
 ) -> dict[str, Any]:
     """Open the store in a folder and carry out one request, as `answer` does."""
+    if request.get("action") == "list" and not folder.exists():
+        return {"letters": []}  # looking makes no folder
     store = DeadLetterStore(folder)
     try:
         return answer(store, request, revive, tell)

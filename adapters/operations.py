@@ -44,6 +44,7 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
     knows, and the exit code is 1. Errors: `JournalError`, `BulkheadError` from the host.
     """
     state_dir = Path(config.paths.state)
+    _traded(config, symbol)
     code, state = 0, "stopped"
     try:
         answer = ask(state_dir, {"command": "status", "symbol": symbol}, _ASK_WITHIN_S)
@@ -61,6 +62,17 @@ def status(config: Config, *, json: bool, symbol: str = "") -> int:
     else:
         show_status(console(), answer)
     return code
+
+
+def _traded(config: Config, symbol: str) -> None:
+    """Refuse a symbol that nobody trades. Errors: `UsageError` naming those that are."""
+    known = {each for bot in config.bots for each in bot.symbols}
+    if symbol and symbol not in known:
+        known |= {key.symbol for key in read_books(Path(config.paths.state))[0].symbols()}
+    if symbol and symbol not in known:
+        raise UsageError(
+            f"no bot trades {symbol}", "--symbol", f"name one of {', '.join(sorted(known))}"
+        )
 
 
 def ledger(config: Config, *, exchange: bool, json: bool) -> int:

@@ -82,6 +82,9 @@ def show_status(out: Console, status: Row) -> None:
     scaled = [f"{one} {part}" for one, part in status.get("scale", {}).items() if part != "1"]
     if scaled:
         facts["part of full size"] = ", ".join(scaled)
+    if status.get("refusals"):
+        most = sorted(status["refusals"].items(), key=lambda item: -item[1])[:3]
+        facts["refused by risk"] = ", ".join(f"{rule} {count}" for rule, count in most)
     if status.get("state") == "stopped" and status.get("as_of_ns"):
         facts["last stop"] = status.get("stop_reason") or "not in order: killed or crashed"
     if status.get("as_of_ns"):

@@ -13,7 +13,7 @@ import run
 from actors.letters import letter_of, revive
 from actors.messages import Propose, Tick, Write
 from adapters import deadletters
-from adapters.deadletters import FOLDER, DeadLetterStore, Keeper, answer
+from adapters.deadletters import FOLDER, DeadLetterStore, Keeper, answer, answer_from
 from core.errors import StoreError, UsageError
 from core.letters import Letter
 from core.messages import Side
@@ -250,3 +250,16 @@ def test_without_a_host_letters_are_listed_shown_and_discarded_but_not_retried(
     assert "which letter?" in said("discard", "1", "--all", code=2)
     assert "4 dead letters are discarded" in said("discard", "--all")
     assert "no dead letters" in said("list")
+
+
+def test_looking_for_letters_makes_no_folder_and_keeping_one_makes_them_private(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "state" / "store" / "deadletters"
+
+    assert answer_from(folder, {"action": "list"}) == {"letters": []}
+    assert not (tmp_path / "state").exists()
+
+    DeadLetterStore(folder).close()
+    for each in (folder, folder.parent, tmp_path / "state"):
+        assert each.stat().st_mode & 0o777 == 0o700, each

@@ -249,11 +249,11 @@ def test_a_running_hosts_own_answer_is_shown(
 
 def test_a_running_hosts_refusal_is_an_error(traded: Config) -> None:
     server = OperationsServer(
-        Path(traded.paths.state) / operations.SOCKET, lambda request: {"error": "no such symbol"}
+        Path(traded.paths.state) / operations.SOCKET, lambda request: {"error": "it is stopping"}
     )
     try:
-        with pytest.raises(BulkheadError, match="no such symbol"):
-            operations.status(traded, json=True, symbol="X")
+        with pytest.raises(BulkheadError, match="it is stopping"):
+            operations.status(traded, json=True)
     finally:
         server.close()
 
@@ -397,3 +397,8 @@ def test_an_exchange_that_is_not_there_is_said(
     nowhere = evolve(config, paper=Paper(exchange="http://127.0.0.1:9"))
     with pytest.raises(UsageError, match="gave no ledger: ConnectionError"):
         operations.ledger(nowhere, exchange=True, json=True)
+
+
+def test_a_symbol_that_nobody_trades_is_named_beside_those_that_are(traded: Config) -> None:
+    with pytest.raises(UsageError, match=r"no bot trades FOO.*BTCUSDT"):
+        operations.status(traded, json=True, symbol="FOO")
