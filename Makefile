@@ -1,20 +1,24 @@
-# make run ARGS="--for 60"   make test   make soak   make mutation   make bench   make lint   make clean
+# make run ARGS="--for 60"   make test   make soak   make sim   make chaos   make bench   make lint
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 STEPS ?= 100000
+SEEDS ?= 50
+ROUNDS ?= 20
 WORKERS ?= 2
 LINTED := core actors adapters tests run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak mutation bench lint clean
+.PHONY: help run test soak sim chaos mutation bench lint clean
 
 help:
 	@echo 'make run     install what is missing and run the host: paper, no keys, no network'
 	@echo '             its options go into ARGS: make run ARGS="--for 60 --config my.toml"'
 	@echo 'make test    lint, format, types, import rules and every test, with coverage'
 	@echo 'make soak    the long proof of the limits, step by step: make soak STEPS=1000000'
+	@echo 'make sim     random lives of the whole host on virtual time: make sim SEEDS=500'
+	@echo 'make chaos   real processes killed and hung, ledgers compared: make chaos ROUNDS=200'
 	@echo 'make mutation  change core/risk line by line and see which change no test notices (hours)'
 	@echo 'make bench   the benchmarks, in one table'
 	@echo 'make lint    the part of make test that runs nothing'
@@ -30,6 +34,12 @@ test: lint
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.soak --steps $(STEPS) $(ARGS)
+
+sim: $(VENV)/.installed-test
+	$(BIN)/python -m tests.sim.run --seeds $(SEEDS) $(ARGS)
+
+chaos: $(VENV)/.installed-test
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --workers $(WORKERS) $(ARGS)
 
 mutation: $(VENV)/.installed-proof
 	$(BIN)/mutmut run $(ARGS)
