@@ -258,8 +258,7 @@ class Flattening:
         order = self._order
         assert order is not None
         self.desk.log("warning", f"flat, as the venue says: {order.reason}")
-        if not self._answered:
-            self.desk.actor.tell(order.reply_to, FlattenTold(self.desk.key, True))
+        self.desk.actor.tell(order.reply_to, FlattenTold(self.desk.key, True))
         self._end()
 
     def _end(self) -> None:

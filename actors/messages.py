@@ -253,7 +253,10 @@ class Flatten:
 
 @frozen(slots=True)
 class FlattenTold:
-    """How far a flatten is: `done` when the venue says flat, or when time is up with `left`."""
+    """How far a flatten is: `done` when the venue says flat, or when time is up with `left`.
+
+    After the latter the closing goes on, and is `done` once more when the venue says flat.
+    """
 
     key: Key
     done: bool

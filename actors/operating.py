@@ -76,6 +76,7 @@ class Operating:
                 self._answer(order, {"done": f"trading is {self.halting.halt.level.value}"})
             case "reset-halt":
                 self.halting.reset("reset by the operator", OPERATOR)
+                self._call_off()
                 self.begin_anew()
                 self._answer(order, {"done": "trading is running; losses count from now on"})
             case "flatten":
@@ -124,10 +125,18 @@ class Operating:
         for source in ours:
             self.pauses.resume(source)
         self.desk.journal(TradingPaused(symbol, False))
+        self._call_off()
         left = [reason for key in self._keys(symbol) if (reason := self.desk.risk.paused.get(key))]
         where = symbol or "the host"
         resumed = f"{where} resumed" if ours else f"{where} was not paused by the operator"
         return f"{resumed}; still paused: {left[0]}" if left else resumed
+
+    def _call_off(self) -> None:
+        """Have no flatten begun anew where neither a latched halt nor a pause of ours is left."""
+        pauses = self.pauses.pauses
+        if not self.halting.halt.latched and f"{OPERATOR}:" not in pauses:
+            free = [key for key in self.desk.keys if f"{OPERATOR}:{key}" not in pauses]
+            self.flattens.call_off(free)
 
     def _halt(self, level: Level, reason: str) -> None:
         self.halting.tighten(level, reason, OPERATOR, latched=True)

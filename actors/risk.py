@@ -110,6 +110,7 @@ class RiskActor(Actor):
         self.watches.begin()
         self.scaling.begin(before.throttles)
         self.operating.begin(before.paused)
+        self.flattens.resume(before.flattens)
         self.pauses.judge()
         self.every(_LOOK_NS, Tick("look"))
         self.ready()

@@ -22,6 +22,7 @@ __all__ = [
     "BreakerChanged",
     "CancelIntended",
     "EquityMarked",
+    "FlattenChanged",
     "HaltChanged",
     "HostStarted",
     "HostStopped",
@@ -256,6 +257,15 @@ class TradingPaused:
 
     symbol: str
     paused: bool
+
+
+@frozen(slots=True)
+class FlattenChanged:
+    """A symbol is being closed until the venue says flat (`under_way`), or the venue said so."""
+
+    key: Key
+    under_way: bool
+    reason: str
 
 
 @frozen(slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from core.messages import Key
 from core.ports import Records
 from core.records import (
     BreakerChanged,
     EquityMarked,
+    FlattenChanged,
     HaltChanged,
     ThrottleChanged,
     TradingPaused,
@@ -26,7 +28,8 @@ class Remembered:
 
     `equities` are what the equity stop measures from, per (venue, asset); none after an operator
     reset the halt: losses count anew from then on. `breakers` go by venue, `throttles` and `paused`
-    by symbol, "" for the whole host.
+    by symbol, "" for the whole host. `flattens` are the symbols that are being closed, and why;
+    one is called off once neither a latched halt nor the operator's pause holds its symbol back.
     """
 
     halt: Halt = field(factory=Halt)
@@ -34,18 +37,33 @@ class Remembered:
     breakers: dict[str, BreakerChanged] = field(factory=dict)
     throttles: dict[str, int] = field(factory=dict)
     paused: set[str] = field(factory=set)
+    flattens: dict[Key, str] = field(factory=dict)
+
+    def call_off(self) -> None:
+        """Forget the flattens of symbols that may trade again."""
+        if not self.halt.latched and "" not in self.paused:
+            held = {key: why for key, why in self.flattens.items() if key.symbol in self.paused}
+            self.flattens = held
 
 
 def remember(records: Records) -> Remembered:
     """Fold the records that outlive a host."""
     found = Remembered()
-    kinds = (HaltChanged, EquityMarked, BreakerChanged, ThrottleChanged, TradingPaused)
+    kinds = (
+        HaltChanged,
+        EquityMarked,
+        BreakerChanged,
+        ThrottleChanged,
+        TradingPaused,
+        FlattenChanged,
+    )
     for record in records.read(kinds=kinds):
         match record.payload:
             case HaltChanged() as changed:
                 if found.halt.latched and changed.state is Level.RUNNING:
                     found.equities.clear()
                 found.halt = changed.halt
+                found.call_off()
             case EquityMarked() as marked:
                 found.equities[marked.venue, marked.asset] = marked
             case BreakerChanged() as breaker:
@@ -54,8 +72,14 @@ def remember(records: Records) -> Remembered:
                 found.throttles[throttle.symbol] = throttle.percent
             case TradingPaused(symbol="", paused=False):
                 found.paused.clear()
+                found.call_off()
             case TradingPaused() as order if order.paused:
                 found.paused.add(order.symbol)
             case TradingPaused() as order:
                 found.paused.discard(order.symbol)
+                found.call_off()
+            case FlattenChanged() as flatten if flatten.under_way:
+                found.flattens[flatten.key] = flatten.reason
+            case FlattenChanged() as flatten:
+                found.flattens.pop(flatten.key, None)
     return found

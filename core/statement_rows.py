@@ -19,6 +19,7 @@ from core.records import (
     AmendIntended,
     BreakerChanged,
     CancelIntended,
+    FlattenChanged,
     HaltChanged,
     HostStarted,
     HostStopped,
@@ -122,6 +123,10 @@ _CONTROLS: dict[type, Callable[[Any], Row]] = {
     },
     TradingPaused: lambda p: {
         "what": "pause", "symbol": p.symbol, "state": "paused" if p.paused else "resumed"
+    },
+    FlattenChanged: lambda p: {
+        "what": "flatten", "symbol": p.key.symbol,
+        "state": "under way" if p.under_way else "flat", "reason": p.reason,
     },
     HostStarted: lambda p: {
         "what": "host", "state": f"started in {p.mode} mode", "reason": f"{p.host}, {p.version}"

@@ -12,7 +12,7 @@ from core.messages import Purpose
 from core.records import OperatorCommanded, ThrottleChanged, TradingPaused
 from core.risk.halt import Level
 from tests.sim.house import House
-from tests.sim.test_protection import held
+from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import entries, trading
 
 OTHER = ("BTCUSDT", "ETHUSDT")
@@ -235,3 +235,54 @@ def test_commands_after_the_shutdown_began_are_refused() -> None:
     house = trading(12, 1)
     house.risk().halting.closing = True
     assert operate(house, "resume")["error"] == "the host is stopping"
+
+
+@pytest.mark.parametrize("victim", [names.JOURNAL, names.RISK, "position", "host"])
+@pytest.mark.parametrize("symbol", ["", "BTCUSDT"])
+def test_a_flatten_is_not_forgotten_whoever_dies(symbol: str, victim: str) -> None:
+    house = still(1)
+    house.world.faults.script("place", *["rejected"] * 8)
+    house.runtime.tell_control(names.RISK, Operate("flatten", lambda _: None, symbol))
+    house.run(0.4)
+    assert held(house)
+    if victim == "host":
+        house.crash()
+        house.start()
+    else:
+        name = names.position(house.world.keys[0]) if victim == "position" else victim
+        house.runtime.kill(name, RuntimeError("killed"))
+    house.world.faults.scripted.clear()
+    house.run(30)
+    assert not held(house), house.tail()
+    sent = len(house.world.sent)
+    restart(house)
+    house.run(5)
+    assert len(house.world.sent) == sent, "what the venue said is flat is not closed again"
+    assert not house.said("goes on")[(1 if victim in (names.JOURNAL, names.RISK, "host") else 0) :]
+
+
+def test_a_flatten_whose_time_is_up_goes_on_after_a_restart_of_its_position() -> None:
+    house = still(1)
+    house.world.faults.script("place", *["rejected"] * 500)
+    answer = operate(house, "flatten", within_s=40)
+    assert answer["left"] and held(house)
+    house.runtime.kill(names.position(house.world.keys[0]), RuntimeError("killed"))
+    house.world.faults.scripted.clear()
+    house.run(30)
+    assert not held(house), house.tail()
+
+
+def test_a_reset_calls_off_what_a_flatten_left() -> None:
+    house = still(1)
+    house.world.faults.script("place", *["rejected"] * 500)
+    assert operate(house, "flatten", within_s=40)["left"]
+    assert held(house)
+    house.world.frozen = set()
+    house.run(3)
+    assert "done" in operate(house, "reset-halt")
+    begun = len(house.said("closing everything"))
+    house.runtime.kill(names.position(house.world.keys[0]), RuntimeError("killed"))
+    house.run(5)
+    restart(house)
+    house.run(5)
+    assert len(house.said("closing everything")) == begun
