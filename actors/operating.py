@@ -83,9 +83,13 @@ class Operating:
                 self._flatten(order)
 
     def written(self, number: int) -> None:
-        """Hear that a command is in the journal: now it may be answered."""
-        reply, body = self._answers.pop(number)
-        reply(body)
+        """Hear that a command is in the journal: now it may be answered, if we took it ourselves.
+
+        Who gave one to an earlier incarnation hears nothing: only that one knew whom to answer.
+        """
+        if number in self._answers:
+            reply, body = self._answers.pop(number)
+            reply(body)
 
     def _refusal(self, order: Operate) -> str:
         traded = sorted({key.symbol for key in self.desk.keys})
@@ -160,8 +164,9 @@ class Operating:
 
     def _answer(self, order: Operate, body: dict[str, Any], refusal: str = "") -> None:
         self._count += 1
-        self._answers[self._count] = (order.reply, body)
-        self._journal(order, refusal, then=Tick("answer", self._count))
+        number = self.desk.actor.generation << 32 | self._count
+        self._answers[number] = (order.reply, body)
+        self._journal(order, refusal, then=Tick("answer", number))
 
     def _journal(self, order: Operate, refusal: str = "", then: Tick | None = None) -> None:
         argument = str(order.percent) if order.command == "throttle" else ""

@@ -14,6 +14,7 @@ from core.risk.halt import Level
 from tests.sim.house import House
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import entries, trading
+from tests.sim.world import SECOND_NS
 
 OTHER = ("BTCUSDT", "ETHUSDT")
 
@@ -286,3 +287,24 @@ def test_a_reset_calls_off_what_a_flatten_left() -> None:
     restart(house)
     house.run(5)
     assert len(house.said("closing everything")) == begun
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_command_that_waits_for_the_disk_ends_no_later_risk_and_answers_no_later_command(
+    seed: int,
+) -> None:
+    house = trading(seed, 1)
+    house.runtime.hang(names.JOURNAL, 3 * SECOND_NS)
+    house.runtime.tell_control(names.RISK, Operate("pause", lambda _: None))
+    house.run(0.5)
+    house.runtime.kill(names.RISK, RuntimeError("killed meanwhile"))
+    house.run(1.5)
+    written: list[list[str]] = []
+
+    def answered(_: object) -> None:
+        written.append([order.command for order in commanded(house)])
+
+    house.runtime.tell_control(names.RISK, Operate("throttle", answered, "", 50))
+    house.run(5)
+    assert written == [["pause", "throttle"]]
+    assert house.runtime.seats[names.RISK].restarts == 1, house.tail()
