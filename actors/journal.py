@@ -28,7 +28,8 @@ class _Last:
 class JournalActor(Actor):
     """Own the journal's file.
 
-    State: records that could not be written yet, oldest first, written again every second.
+    State: records that could not be written yet, oldest first, written again every second; whether
+    the last try failed, which risk believes until one succeeds.
     Fails: a journal that cannot be opened is a crash, so the host gives up in the end. A full or
     read-only disk halts new risk and is no crash; what shrinks a position goes out all the same,
     its record waits here. An order to stop comes after all that was told before it.
@@ -42,6 +43,7 @@ class JournalActor(Actor):
         self.log = log
         self.waiting_records: deque[Record] = deque()
         self.failing = False
+        self.retrying = False
 
     def starting(self) -> None:
         self.journal = self.open_journal()
@@ -71,9 +73,9 @@ class JournalActor(Actor):
             self.context.check()  # a reader that was hung and replaced writes nothing more
             self.journal.append(write.records)
         except JournalError as error:
-            if not self.failing:
-                self.failing = True
-                self.after(_RETRY_NS, Tick())
+            self.failing = True
+            if not self.retrying:
+                self._retry()
             self.log("error", self.name, f"journal: {error}; nothing new is opened")
             self.tell_control(names.RISK, JournalFailed(str(error)))
             self._keep(write)
@@ -92,9 +94,13 @@ class JournalActor(Actor):
         for to, message in write.then:
             self.tell(to, message)
 
+    def _retry(self) -> None:
+        self.retrying = True
+        self.after(_RETRY_NS, Tick())
+
     def _again(self) -> None:
+        self.retrying = False
         if not self.waiting_records:  # nothing to try it with: the next record will tell
-            self.failing = False
             return
         try:
             self.context.check()
@@ -104,7 +110,7 @@ class JournalActor(Actor):
             self.log("error", self.name, f"journal: {error}; {count} records wait in memory")
             # Risk may have started anew since it was told.
             self.tell_control(names.RISK, JournalFailed(str(error)))
-            self.after(_RETRY_NS, Tick())
+            self._retry()
             return
         self.waiting_records.clear()
         self._recovered()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors import names
-from actors.messages import JournalFailed, JournalRecovered, Operate
+from actors.messages import JournalFailed, JournalRecovered, Operate, Unwritten, Write
 from core.messages import Purpose
 from core.records import OperatorCommanded, ThrottleChanged, TradingPaused
 from core.risk.halt import Level
@@ -148,6 +148,37 @@ def test_a_reset_is_refused_while_the_journal_cannot_be_written() -> None:
     house.runtime.tell_control(names.RISK, JournalRecovered())
     house.run(0.1)
     assert house.risk().risk.halt.level is Level.HALTED
+    assert "done" in operate(house, "reset-halt")
+
+
+def test_a_single_write_that_fails_in_a_halt_keeps_nobody_from_resetting_it() -> None:
+    house = trading(6, 1)
+    operate(house, "halt")
+    house.run(2)
+    house.journal.broken = "disk full"
+    given_back = ((names.position(house.world.keys[0]), Unwritten("nobody's", "amend")),)
+    house.runtime.tell(names.JOURNAL, Write((), failed=given_back))
+    house.run(0.1)
+    house.journal.broken = ""
+    house.run(5)
+    assert "the journal cannot be written" in operate(house, "reset-halt")["error"]
+    assert "done" in operate(house, "reset-halt"), "the refusal was written, so it can be"
+
+
+def test_what_fails_after_a_write_that_was_given_back_is_tried_again_all_the_same() -> None:
+    house = trading(6, 1)
+    operate(house, "halt")
+    house.run(2)
+    house.journal.broken = "disk full"
+    given_back = ((names.position(house.world.keys[0]), Unwritten("nobody's", "amend")),)
+    house.runtime.tell(names.JOURNAL, Write((), failed=given_back))
+    house.run(3)
+    house.runtime.tell_control(names.RISK, Operate("throttle", lambda _: None, "", 50))
+    house.run(3)
+    assert house.journal.failures >= 4
+    house.journal.broken = ""
+    house.run(2)
+    assert commanded(house)[-1].command == "throttle"
     assert "done" in operate(house, "reset-halt")
 
 
