@@ -34,7 +34,7 @@ class Closing:
 
     def cancel(self, order: CancelEntries) -> None:
         """Cancel the entries; before the first comparison with the venue only for a shutdown."""
-        if not order.reply_to and not self.desk.synced:
+        if not order.reply_to and not self.desk.compared:
             return
         took = [
             self.orders.take_back(live.id)

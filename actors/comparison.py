@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from attrs import define, evolve, field
+from attrs import define, field, frozen
 
 from actors import names
 from actors.desk import Desk
@@ -22,6 +22,7 @@ from actors.messages import (
 )
 from actors.orders import Orders
 from actors.runtime import Timer
+from actors.stated import Stated
 from core.errors import RateLimited, Rejected, Unreachable
 from core.messages import (
     Fill,
@@ -33,7 +34,6 @@ from core.messages import (
     PositionSide,
     StreamLost,
 )
-from core.money import text
 from core.orders import State
 from core.records import Reconciled, SymbolOpened
 
@@ -51,12 +51,26 @@ _EARLY_MOST = 10_000
 _TOKENS = 1_000_000_000
 
 
+@frozen
+class _Waiting:
+    """A call for the first comparison from `token` on; `equal` where only one without a difference.
+
+    Otherwise one will do in which the venue's word stands for every side that differs.
+    """
+
+    token: int
+    call: Callable[[], None]
+    equal: bool
+
+
 @define(eq=False)
 class Comparison:
     """Reads a symbol from the venue, at the start and ever again, and lets the venue's word stand.
 
+    Its orders and fills are folded in; a position that they do not explain is protected and closed
+    as the venue states it (`Desk.stated`), while our books and risk's pause wait for a person.
     Events of the stream wait in `early` until the first comparison, then go to `handle`.
-    `reported` is what the venue said last of each side. `changed` and `began` are for the actor:
+    `changed` and `began` are for the actor:
     something is new; the first comparison has found no difference.
     """
 
@@ -66,7 +80,7 @@ class Comparison:
     handle: Callable[[object], None]
     changed: Callable[[], None]
     began: Callable[[], None]
-    reported: dict[PositionSide, PositionReported] = field(factory=dict, init=False)
+    stated: Stated = field(init=False)
     early: list[object] = field(factory=list, init=False)
     _retry: Timer | None = field(default=None, init=False)
     _setting_up_until_ns: int = field(default=0, init=False)
@@ -80,8 +94,11 @@ class Comparison:
     _settled_ns: int = field(default=0, init=False)
     _funding_read_ns: int = field(default=0, init=False)
     _asked_funding: bool = field(default=False, init=False)
-    _waiting: list[tuple[int, Callable[[], None]]] = field(factory=list, init=False)
+    _waiting: list[_Waiting] = field(factory=list, init=False)
     _told_apart: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.stated = Stated(self.desk)
 
     # Asking
 
@@ -94,8 +111,17 @@ class Comparison:
 
     def when_equal(self, call: Callable[[], None]) -> None:
         """Compare anew; call once what is read from now on shows no difference."""
+        self._waiting.append(_Waiting(self._token + 1, call, equal=True))
+        self.compare_anew()
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Compare anew; call once the venue's word is in, whether our own count agrees or not."""
+        self._waiting.append(_Waiting(self._token + 1, call, equal=False))
+        self.compare_anew()
+
+    def compare_anew(self) -> None:
+        """Compare by what is read from now on: what was asked before may lack something."""
         self._answer_counts_from = self._token + 1
-        self._waiting.append((self._answer_counts_from, call))
         self.ask_venue()
 
     def _ask_again(self, pause_ns: int) -> None:
@@ -196,11 +222,9 @@ class Comparison:
         self.desk.pause(f"account stream lost: {lost.reason}")
 
     def stream_back(self) -> None:
-        """Compare by what is read from now on: what was asked before may lack what was missed."""
+        """Compare anew: what was asked before may lack what was missed."""
         self.desk.stream_up = True
-        self._answer_counts_from = self._token + 1
-        if self.desk.actor.monotonic_ns() >= self._reading_until_ns:
-            self.ask_venue()
+        self.compare_anew()
 
     def keep_early(self, event: OrderUpdated | Fill | FundingPaid) -> None:
         """Keep what comes before the venue's snapshot; what is too much is read from it instead."""
@@ -211,11 +235,9 @@ class Comparison:
         self.early.append(event)
 
     def heard(self, said: PositionReported) -> None:
-        """Keep the stream's word on a side, with the liquidation price that it may not tell."""
-        known = self.reported.get(said.position_side)
-        if known and not said.liquidation_price and known.quantity * said.quantity > 0:
-            said = evolve(said, liquidation_price=known.liquidation_price)
-        self.reported[said.position_side] = said
+        """Keep the stream's word on a side."""
+        if self.stated.heard(said):
+            self.changed()
 
     def marked(self, mark: MarkPrice) -> None:
         """Keep the mark price; compare when funding was just settled."""
@@ -293,7 +315,7 @@ class Comparison:
         self, read: SymbolRead, differences: list[str], *, changed: bool
     ) -> None:
         desk = self.desk
-        apart = self._apart(read)
+        apart = self.stated.apart(read)
         if not apart:
             self._reads_differing = 0
             self._told_apart = False
@@ -310,8 +332,8 @@ class Comparison:
             # A fill between two reads looks like a difference and is gone in the next.
             self._ask_again(_RETRY_NS // 10)
             return
-        what = f"position differs from the venue's: {'; '.join(apart)}"
-        desk.journal(Reconciled(desk.key, tuple(differences + apart)))
+        what = f"position differs from the venue's: {'; '.join(apart.values())}"
+        desk.journal(Reconciled(desk.key, (*differences, *apart.values())))
         desk.log("error", what)
         if self._reads_differing >= _READS_TO_LATCH and not self._told_apart:
             self._told_apart = True
@@ -321,23 +343,34 @@ class Comparison:
         else:
             desk.actor.waiting(what)
             self._stand_aside(what)
+        self._let_stand(apart)
 
-    def _apart(self, read: SymbolRead) -> list[str]:
-        """Keep what the venue says of the positions; return in words where ours differ."""
-        theirs = {held.position_side: held for held in read.positions}
-        apart = []
-        for ours in self.desk.book.positions:
-            held = theirs.get(ours.side)
-            quantity = held.quantity if held else Decimal(0)
-            if held:
-                self.reported[ours.side] = held
+    def _let_stand(self, apart: Mapping[PositionSide, str]) -> None:
+        """Act as the venue states a position, where that outweighs our own count of it."""
+        desk = self.desk
+        first, desk.compared = not desk.compared, True
+        news = self.stated.let_stand(apart, lasts=self._reads_differing >= _READS_TO_LATCH)
+        self._hand_on_early()
+        if first or news:
+            self.changed()
+        if desk.stated.keys() == apart.keys():
+            self._answer(equal=False)
+        if self._token < self._answer_counts_from:
+            self._ask_again(0)
+
+    def _hand_on_early(self) -> None:
+        early, self.early = self.early, []
+        for event in early:
+            self.handle(event)
+
+    def _answer(self, *, equal: bool) -> None:
+        """Call those who wait for a comparison like this one."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if each.token <= self._token and (equal or not each.equal):
+                each.call()
             else:
-                self.reported.pop(ours.side, None)
-            if quantity != ours.quantity:
-                apart.append(
-                    f"{ours.side.value}: ours {text(ours.quantity)}, venue's {text(quantity)}"
-                )
-        return apart
+                self._waiting.append(each)
 
     def _agreed(self, differences: list[str], *, changed: bool) -> None:
         desk = self.desk
@@ -348,10 +381,10 @@ class Comparison:
         if differences or first or now_ns - self._recorded_ns > _VERIFIED_EVERY_NS:
             self._recorded_ns = now_ns
             desk.journal(Reconciled(desk.key, tuple(differences)))
-        desk.synced = True
-        early, self.early = self.early, []
-        for event in early:
-            self.handle(event)
+        changed = changed or bool(desk.stated)
+        desk.stated.clear()
+        desk.compared = desk.synced = True
+        self._hand_on_early()
         if self._token < self._answer_counts_from:
             self._ask_again(0)
         elif desk.stream_up:
@@ -360,9 +393,4 @@ class Comparison:
             self.began()
         elif changed:
             self.changed()
-        waiting, self._waiting = self._waiting, []
-        for token, call in waiting:
-            if token <= self._token:
-                call()
-            else:
-                self._waiting.append((token, call))
+        self._answer(equal=True)

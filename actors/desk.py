@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from actors import names
 from actors.messages import ForeignFound, Pause, Propose, Read, Write
@@ -19,6 +19,7 @@ from core.messages import (
     OrderRefused,
     OrderType,
     PlaceOrder,
+    PositionReported,
     PositionSide,
     Purpose,
     Side,
@@ -27,6 +28,7 @@ from core.messages import (
 from core.money import text
 from core.orders import Order, State
 from core.ports import Log, Record
+from core.positions import Position
 from core.symbol_book import SymbolBook
 
 __all__ = ["STOP_BOT", "Desk", "PositionSettings", "ProtectionSettings", "words"]
@@ -80,9 +82,11 @@ class PositionSettings:
 class Desk:
     """One symbol as all parts of its `PositionActor` see it; they run in that actor's turn.
 
-    `synced` from the first comparison with the venue on that found no difference, `stream_up`
-    while the account stream tells of this symbol. `mark` is 0 until it is known. `watcher` is the
-    strategy's address and its bot. `flattening` while everything is being closed.
+    `compared` from the first comparison with the venue on, `synced` from the first one that found
+    no difference. `stated` is the venue's word on sides that our fills cannot explain: it stands in
+    for them. `stream_up` while the account stream tells of this symbol. `mark` is 0 until it is
+    known. `watcher` is the strategy's address and its bot. `flattening` while everything is being
+    closed.
     """
 
     actor: Actor
@@ -93,7 +97,9 @@ class Desk:
     instrument: Instrument | None = None
     mark: Decimal = Decimal(0)
     watcher: tuple[str, str] | None = None
+    compared: bool = False
     synced: bool = False
+    stated: dict[PositionSide, PositionReported] = field(factory=dict)
     stream_up: bool = True
     flattening: bool = False
     _next_sequence: int = field(default=0, init=False)
@@ -102,6 +108,18 @@ class Desk:
     def opening(self) -> bool:
         """Tell whether anything may be opened at present."""
         return self.synced and self.stream_up and not self.flattening
+
+    def held(self, side: PositionSide) -> Position:
+        """Return a side as it is protected and closed: the venue's word where that stands."""
+        ours, said = self.book.positions.of(side), self.stated.get(side)
+        if said is None:
+            return ours
+        return evolve(ours, quantity=said.quantity, entry_price=said.entry_price)
+
+    @property
+    def holdings(self) -> tuple[Position, ...]:
+        """Return all sides as `held` does."""
+        return tuple(self.held(side) for side in PositionSide)
 
     def journal(self, payload: object, client_order_id: str = "") -> None:
         """Write one record."""

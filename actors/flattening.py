@@ -50,14 +50,15 @@ class Flattening:
     """Closes in slices: one order at a time per side, its size from a book that was just read.
 
     A slice that fills in part or is refused is followed by the next one as soon as it has ended,
-    in a flatten also one of unknown outcome. `take_back` cancels an order; `when_equal` calls back
-    once a comparison asked for from now on agrees with the venue; `changed` tells everybody.
+    in a flatten also one of unknown outcome. `take_back` cancels an order; `when_told` calls back
+    once the venue was read from now on and its word is ours, or stands in for ours; `changed` tells
+    everybody.
     """
 
     desk: Desk
     protection: Protection
     take_back: Callable[[str], bool]
-    when_equal: Callable[[Callable[[], None]], None]
+    when_told: Callable[[Callable[[], None]], None]
     venue_holds: Callable[[PositionSide], Decimal]
     changed: Callable[[], None]
     _order: Flatten | None = field(default=None, init=False)
@@ -93,7 +94,7 @@ class Flattening:
     def reduce(self, order: ReducePosition) -> None:
         """Close a part of a side; one that is closed as a whole stays so."""
         desk = self.desk
-        held = abs(desk.book.positions.of(order.position_side).quantity)
+        held = abs(desk.held(order.position_side).quantity)
         if desk.instrument is None or not held or self._order:
             return
         quantity = ceil_to_step(order.quantity, desk.instrument.lot_step)
@@ -141,7 +142,7 @@ class Flattening:
 
     def look(self) -> None:
         """Do what is to be done now."""
-        if not self.under_way or not self.desk.synced:
+        if not self.under_way or not self.desk.compared:
             return
         if self._order:
             for order in list(self.desk.book.live.values()):
@@ -173,7 +174,7 @@ class Flattening:
     def _due(self, side: PositionSide, now_ns: int) -> bool:
         """Tell whether a slice of this side may go now; end what has come to its end."""
         desk, each = self.desk, self._exits[side]
-        left = abs(desk.book.positions.of(side).quantity) - each.keep
+        left = abs(desk.held(side).quantity) - each.keep
         over = bool(each.until_ns) and now_ns > each.until_ns
         if left <= 0 or over:
             if not self._order:
@@ -215,7 +216,7 @@ class Flattening:
         desk, each = self.desk, self._exits[side]
         if desk.instrument is None:
             return
-        held = desk.book.positions.of(side).quantity
+        held = desk.held(side).quantity
         direction = Side.SELL if held > 0 else Side.BUY
         left, rule = abs(held) - each.keep, desk.settings.slices
         part = next_slice(direction, left, self._book, desk.instrument, desk.mark, rule)
@@ -232,7 +233,7 @@ class Flattening:
     def _confirm(self) -> None:
         """Once nothing is held by our own count, have the venue say so; then stops go too."""
         book = self.desk.book
-        held = any(position.quantity for position in book.positions)
+        held = any(position.quantity for position in self.desk.holdings)
         open_orders = [o for o in book.live.values() if o.command.purpose is not Purpose.PROTECT]
         if held or open_orders or book.owing:
             self._flat = False
@@ -240,17 +241,17 @@ class Flattening:
         if not self._flat:
             if not self._confirming:
                 self._confirming = True
-                self.when_equal(self._compared)
+                self.when_told(self._compared)
             return
         if not book.live:
             self._finish()
 
     def _compared(self) -> None:
-        """Hear that our books equal what the venue said when it was asked for this."""
+        """Hear that what we act on is what the venue said when it was asked for this."""
         self._confirming = False
         if self._order is None or any(self.venue_holds(side) for side in PositionSide):
             return
-        self._flat = not any(position.quantity for position in self.desk.book.positions)
+        self._flat = not any(position.quantity for position in self.desk.holdings)
         self.protection.kept = not self._flat
         self.changed()
 
@@ -273,13 +274,13 @@ class Flattening:
         book = self.desk.book
         left = [
             f"{position.side.value} {text(position.quantity)}"
-            for position in book.positions
+            for position in self.desk.holdings
             if position.quantity
         ]
         left += [
             f"{side.value} {text(self.venue_holds(side))} as the venue says"
             for side in PositionSide
-            if self.venue_holds(side) and not book.positions.of(side).quantity
+            if self.venue_holds(side) and not self.desk.held(side).quantity
         ]
         left += [f"order {order.id}: {words(order)}" for order in book.live.values()]
         return tuple(left) or ("the venue has not confirmed yet",)

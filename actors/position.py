@@ -110,7 +110,7 @@ class PositionActor(Actor):
             self.desk,
             self.protection,
             self.orders.take_back,
-            self.comparison.when_equal,
+            self.comparison.when_told,
             self._venue_holds,
             self._changed,
         )
@@ -170,7 +170,7 @@ class PositionActor(Actor):
                 self._cancel(message.client_order_id)
             case OrderAcknowledged():
                 self.orders.said(message.update)
-            case OrderUpdated() | Fill() | FundingPaid() if not self.synced:
+            case OrderUpdated() | Fill() | FundingPaid() if not self.desk.compared:
                 self.comparison.keep_early(message)
             case OrderUpdated():
                 self.orders.said(message)
@@ -184,6 +184,8 @@ class PositionActor(Actor):
                 self.orders.unwritten(message)
             case OrderRead():
                 self.orders.read(message)
+                if self.desk.stated:  # without the stream only a comparison tells what is held
+                    self.comparison.compare_anew()
             case MarkPrice():
                 self.comparison.marked(message)
             case FundingPaid():
@@ -270,7 +272,7 @@ class PositionActor(Actor):
     # What runs all the time
 
     def _sweep(self) -> None:
-        if not self.synced:
+        if not self.desk.compared:
             return
         now_ns = self.monotonic_ns()
         self.questions.look()
@@ -291,7 +293,7 @@ class PositionActor(Actor):
         """
         if self.sweeping:
             return
-        held = any(position.quantity for position in self.book.positions)
+        held = any(position.quantity for position in self.desk.holdings)
         unsettled = any(
             order.state in (State.SUBMITTING, State.UNKNOWN) for order in self.book.live.values()
         )
@@ -308,7 +310,7 @@ class PositionActor(Actor):
         self.unsaid = False
         if self.desk.instrument is None:
             return
-        view = self.book.view(self.now_ns(), reset=reset)
+        view = evolve(self.book.view(self.now_ns(), reset=reset), positions=self.desk.holdings)
         ended = (*self.orders.unused, *view.ended)
         self.orders.unused.clear()
         working = tuple(self.book.working(self.desk.mark))
@@ -324,7 +326,7 @@ class PositionActor(Actor):
             self.desk.tell_watcher(evolve(view, ended=tuple(self.untold)))
             self.untold.clear()
         self._tell_operations()
-        if self.synced:
+        if self.desk.compared:
             self.protection.look(now_ns)
             self.flattening.look()
             self.dead_man.look(now_ns)
@@ -334,7 +336,7 @@ class PositionActor(Actor):
         states = [order.state for order in self.book.live.values()]
         report = SymbolReport(
             self.key,
-            tuple(self.book.positions),
+            self.desk.holdings,
             sum(1 for state in states if state.at_venue),
             sum(1 for state in states if state is State.UNKNOWN),
             len(self.book.positions.seen),
@@ -343,7 +345,7 @@ class PositionActor(Actor):
             sum(self.book.funding.values(), Decimal(0)),
             tuple(
                 (side.value, said.liquidation_price)
-                for side, said in self.comparison.reported.items()
+                for side, said in self.comparison.stated.reported.items()
             ),
         )
         self.tell_latest(names.OPERATIONS, self.name, report)
@@ -371,11 +373,11 @@ class PositionActor(Actor):
         self.comparison.when_equal(equal)
 
     def _liquidation(self, side: PositionSide) -> Decimal:
-        said = self.comparison.reported.get(side)
+        said = self.comparison.stated.reported.get(side)
         return said.liquidation_price if said else ZERO
 
     def _venue_holds(self, side: PositionSide) -> Decimal:
-        said = self.comparison.reported.get(side)
+        said = self.comparison.stated.reported.get(side)
         return said.quantity if said else ZERO
 
     def _refused_by_risk(self, refused: RefusedByRisk) -> None:

@@ -67,7 +67,7 @@ class Protection:
 
     def judge(self, now_ns: int) -> None:
         """Note since when which side lacks working stops of its size at a sane price."""
-        for held in self.desk.book.positions:
+        for held in self.desk.holdings:
             state = self.sides[held.side]
             if not held.quantity:
                 state.lost_ns.clear()
@@ -88,7 +88,7 @@ class Protection:
         self.judge(now_ns)
         if self.desk.instrument is None:
             return
-        for held in self.desk.book.positions:
+        for held in self.desk.holdings:
             state = self.sides[held.side]
             if self.kept and not state.naked_ns:
                 continue
@@ -106,11 +106,11 @@ class Protection:
         """Tell whether a stop is still to be placed or taken back."""
         if self.desk.instrument is None:
             return False
-        return any(not self._plan(held).idle for held in self.desk.book.positions)
+        return any(not self._plan(held).idle for held in self.desk.holdings)
 
     def tighten(self, side: PositionSide, trigger: Decimal, reason: str) -> None:
         """Bring a side's stops to this trigger where that is nearer to the market; until flat."""
-        desk, held = self.desk, self.desk.book.positions.of(side)
+        desk, held = self.desk, self.desk.held(side)
         wanted = self._wanted(held)
         if not wanted or desk.instrument is None:
             return
@@ -125,7 +125,7 @@ class Protection:
 
     def tighten_to(self, side: PositionSide, distance_bps: Decimal, reason: str) -> None:
         """Bring a side's stops to this distance from the mark, never further away."""
-        held, mark = self.desk.book.positions.of(side), self.desk.mark
+        held, mark = self.desk.held(side), self.desk.mark
         if held.quantity and mark:
             towards = 1 if held.quantity > 0 else -1
             self.tighten(side, mark * (1 - towards * distance_bps / _BPS), reason)
@@ -170,7 +170,7 @@ class Protection:
         """Hear that a stop ended; a side whose stops do not last is closed at the market."""
         self.doubted.discard(order.id)
         side = order.command.position_side
-        held = self.desk.book.positions.of(side).quantity
+        held = self.desk.held(side).quantity
         if not held or order.cancel_requested or order.filled:
             return
         state = self.sides[side]
@@ -286,7 +286,7 @@ class Protection:
         )
 
     def _close(self, side: PositionSide, reason: str, now_ns: int) -> None:
-        desk, held = self.desk, self.desk.book.positions.of(side)
+        desk, held = self.desk, self.desk.held(side)
         state = self.sides[side]
         if desk.instrument is None or not held.quantity or self._busy(state, now_ns):
             return

@@ -1,4 +1,4 @@
-"""Evidence for unknown outcomes: when an order is proven never to have reached the venue.
+"""Evidence: when an order is proven never to have reached the venue, and whose position counts.
 
 "Not found" alone proves nothing: a venue may lag behind itself. But a lane sends nothing later
 than `max_order_age_ns` after the approval, and the venue refuses what arrives later than
@@ -8,9 +8,13 @@ fill is proof. See docs/unknown-outcomes.md.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from attrs import frozen
 
-__all__ = ["ProofRule"]
+from core.messages import PositionSide
+
+__all__ = ["ProofRule", "outweighs"]
 
 
 @frozen(slots=True)
@@ -39,3 +43,16 @@ class ProofRule:
         was asked, `asked_after_ns` the same by the wall clock, which may jump: both must do.
         """
         return min(known_for_ns, asked_after_ns) >= self.closed_after_ns
+
+
+def outweighs(side: PositionSide, ours: Decimal, theirs: Decimal, *, lasts: bool) -> bool:
+    """Tell whether the venue's quantity of a side stands in for ours, which differs from it.
+
+    Once the difference `lasts` it does. Before that, less held than we count may be a venue that
+    lags behind itself, and stops that go for it would be missed; more held, or what ours cannot be,
+    is protected at once.
+    """
+    impossible = ours < 0 if side is PositionSide.LONG else ours > 0
+    if side is PositionSide.BOTH:
+        impossible = ours * theirs < 0
+    return lasts or impossible or abs(theirs) > abs(ours)

@@ -273,7 +273,7 @@ def test_a_side_with_nobody_to_trade_with_is_tried_again(monkeypatch: pytest.Mon
     assert {order.type for order in closing(house, before)} == {OrderType.LIMIT}
 
 
-def test_a_position_that_only_the_venue_knows_of_is_no_flat_one() -> None:
+def test_a_position_that_only_the_venue_knows_of_is_closed_too() -> None:
     """Our own count says flat; a fill that no frame told of says otherwise."""
     house = holding(1)
     key = house.world.keys[0]
@@ -281,9 +281,11 @@ def test_a_position_that_only_the_venue_knows_of_is_no_flat_one() -> None:
     sides = house.position().book.positions._sides
     sides[side] = evolve(sides[side], quantity=Decimal(0))
     house.runtime.tell(names.position(key), Flatten("an emergency", ASKER))
-    house.run(31)
-    assert held(house)
-    assert told(house)[-1].done and told(house)[-1].left
+    house.run(0.1)
+    assert held(house) and not told(house)
+    house.run(5)
+    assert not held(house)
+    assert told(house)[-1] == FlattenTold(key, True)
 
 
 # Reducing
