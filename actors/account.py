@@ -77,6 +77,8 @@ class AccountActor(Actor):
         self.stated_ns: dict[str, int] = {}
         self.as_of_ns = 0
         self.state: AccountState | None = None
+        self.read_ns = 0
+        self.explained = True
         self.retry: Timer | None = None
         self.opening: BooksOpened | None = None
         self.transfers = Transfers(0)
@@ -119,6 +121,8 @@ class AccountActor(Actor):
                 self._ready()
             case Tick("refresh") | Tick("again") | StreamConnected():
                 self._read()
+            case Tick("bookings", "explained") if self.explained:
+                pass
             case Tick("bookings"):
                 self._ask_bookings()
             case Tick("compare"):
@@ -168,9 +172,10 @@ class AccountActor(Actor):
 
     def _account(self, read: AccountRead) -> None:
         first = self.state is None
-        self.state = read.state
+        self.state, self.read_ns = read.state, self.monotonic_ns()
         for balance in read.state.balances:
-            self._balance(balance)
+            if self._balance(balance) and balance.asset == self.asset and not first:
+                self.explained = False  # until the books say so: it may be a transfer
         self.as_of_ns = max(self.as_of_ns, read.state.event_ns)
         for position in read.positions:
             self._foreign_position(position)
@@ -194,17 +199,23 @@ class AccountActor(Actor):
 
     def _streamed(self, balance: BalanceUpdated) -> None:
         before = self.wallets.get(balance.asset)
-        if not self._balance(balance):
-            return
-        if balance.asset == self.asset:
-            self.as_of_ns = max(self.as_of_ns, balance.event_ns)
-            if balance.reason in _MOVES and before is not None:
+        news, moves = self._balance(balance), balance.reason in _MOVES
+        if balance.asset == self.asset and (news or moves):
+            if news:
+                self.as_of_ns = max(self.as_of_ns, balance.event_ns)
+            else:  # a reading was faster: how much of its change was moved, nobody has told
+                self.explained = False
+            if news and moves and before is not None:
                 self.transfers.moved(balance.wallet - before)
             self._tell_wallet()
         if balance.reason not in _TRADING:
-            self._ask_bookings()
-            for pause_ns in _LATE_NS:  # bookings are listed some seconds after they are made
-                self.after(pause_ns, Tick("bookings"))
+            self._ask_bookings_till("listed")
+
+    def _ask_bookings_till(self, what: str) -> None:
+        """Ask now and later: bookings are listed some seconds after they are made."""
+        self._ask_bookings()
+        for pause_ns in _LATE_NS:
+            self.after(pause_ns, Tick("bookings", what))
 
     def _balance(self, balance: BalanceUpdated) -> bool:
         """Take a stated wallet in; tell whether it is news."""
@@ -232,6 +243,8 @@ class AccountActor(Actor):
             self.state.available,
             self.state.initial_margin,
             self.state.maintenance_margin,
+            self.read_ns,
+            self.explained,
         )
         self.tell(names.RISK, told)
 
@@ -282,7 +295,10 @@ class AccountActor(Actor):
             return
         ours, times = self.check.compare(stated, self.now_ns())
         if times == 1:
-            self._ask_bookings()
+            self._ask_bookings_till("explained")
+        if self.explained is self.check.apart:
+            self.explained = not self.check.apart
+            self._tell_wallet()
         if self.check.stays_apart:
             self._journal(WalletDiffered(self.venue_name, self.asset, ours, stated))
             what = f"wallet differs: the books' {text(ours)}, the venue's {text(stated)}"

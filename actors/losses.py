@@ -90,7 +90,7 @@ class Losses:
         purse = self._purses.get(told.venue)
         if purse is not None and told.asset == purse.stop.asset:
             purse.told = told
-            self.desk.risk.facts.accounts_ns[told.venue] = self.desk.actor.monotonic_ns()
+            self.desk.risk.facts.accounts_ns[told.venue] = told.read_ns
 
     def positions(self, key: Key, positions: tuple[Position, ...]) -> None:
         """Take in what the fills of a symbol made and cost."""
@@ -172,7 +172,9 @@ class Losses:
             booked += self._booked.get(key, ZERO)
             open_pnl += found
         now_ns = self.desk.actor.monotonic_ns()
-        settled = purse.settled.look(told.wallet - told.transfers - booked, now_ns)
+        lagging = not told.explained or any(self._lags(key) for key in keys)
+        figure = told.wallet - told.transfers - booked
+        settled = purse.settled.look(figure, now_ns, lagging=lagging)
         return settled + told.transfers + booked + open_pnl
 
     def _missing(self, key: Key) -> str:
@@ -182,6 +184,10 @@ class Losses:
         if key not in self.desk.instruments and names.position(key) in self.pauses.pauses:
             return ""
         return f"the position of {key} has not been compared with the venue yet"
+
+    def _lags(self, key: Key) -> bool:
+        """Tell whether a position may lack fills that its wallet contains."""
+        return key in self.pauses.unreported or names.position(key) in self.pauses.pauses
 
     def _open_pnl(self, key: Key) -> Figure:
         total = ZERO

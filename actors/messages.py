@@ -202,7 +202,9 @@ class WalletTold:
     """An account's wallet as the venue states it, to risk, at every change and every reading.
 
     `transfers` sums deposits less withdrawals since the books were opened. `available`,
-    `initial_margin` and `maintenance_margin` are of the last reading, None before it.
+    `initial_margin` and `maintenance_margin` are of the last reading, None before it, and `read_ns`
+    is when that came (monotonic). A wallet not `explained` may contain a transfer that the venue
+    has not listed yet.
     """
 
     venue: str
@@ -212,6 +214,8 @@ class WalletTold:
     available: Decimal | None = None
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
+    read_ns: int = 0
+    explained: bool = True
 
 
 @frozen(slots=True)

@@ -79,3 +79,8 @@ class WalletCheck:
     def stays_apart(self) -> bool:
         """Tell whether the last reading made a difference certain."""
         return self._times == _READINGS
+
+    @property
+    def apart(self) -> bool:
+        """Tell whether the last reading made a difference that is not certain yet."""
+        return 0 < self._times < _READINGS

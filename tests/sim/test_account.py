@@ -9,13 +9,15 @@ import pytest
 from attrs import evolve
 
 from actors.account import AccountActor
-from actors.messages import ForeignFound, WalletTold
+from actors.messages import ForeignFound, Tick, WalletTold
 from actors.runtime import Actor
 from core.messages import Key, OrderType, PlaceOrder, PositionSide, Side
 from core.records import Reconciled, Transferred, WalletAdjusted, WalletDiffered
+from core.risk.halt import Level
 from tests.sim.house import House, config
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import host, trading
+from tests.sim.venue import SimVenue
 from tests.sim.world import SECOND_NS, VENUE, World
 
 BTC, ETH = Key(VENUE, "BTCUSDT"), Key(VENUE, "ETHUSDT")
@@ -135,6 +137,57 @@ def test_a_transfer_whose_booking_cannot_be_read_counts_all_the_same(told: list[
     house.run(60)
     assert len(records(house, Transferred)) == 1
     assert wallets(told)[-1].transfers == -500
+
+
+@pytest.fixture
+def listed_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the venue list bookings five seconds after they are made."""
+    bookings = SimVenue.bookings
+
+    def late(venue: SimVenue, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
+        until_ns = venue.world.venue_ns() - 5 * SECOND_NS
+        return tuple(each for each in bookings(venue, since_ns) if each.time_ns < until_ns)
+
+    monkeypatch.setattr(SimVenue, "bookings", late)
+
+
+@pytest.mark.usefixtures("listed_late")
+@pytest.mark.parametrize("quietly", [False, True], ids=["streamed after it", "never streamed"])
+def test_a_withdrawal_that_a_reading_saw_first_is_no_loss(
+    told: list[object], quietly: bool
+) -> None:
+    house = trading(1, 12)
+    house.runtime.tell("account:binance", Tick("refresh"))
+    move(house, -500, quietly=quietly)
+    for _ in range(60):
+        house.run(0.5)
+        assert house.risk().risk.halt.level is Level.RUNNING
+    assert wallets(told)[-1].transfers == -500
+    equity = house.risk().losses.equity(VENUE)
+    assert isinstance(equity, Decimal) and 9_400 < equity < 9_600
+
+
+def test_money_that_went_without_any_booking_is_a_loss_once_that_is_certain() -> None:
+    house = trading(1, 12)
+    house.world.exchange._floor.wallets["USDT"] -= 500
+    house.runtime.tell("account:binance", Tick("refresh"))
+    house.run(15)
+    assert house.risk().risk.halt.level is Level.RUNNING
+    house.run(75)
+    assert house.risk().risk.halt.latched
+
+
+def test_the_age_of_an_account_is_that_of_its_last_reading(told: list[object]) -> None:
+    house = still(1)
+    house.runtime.tell("account:binance", Tick("refresh"))
+    house.run(1)
+    read_ns = house.risk().risk.facts.accounts_ns[VENUE]
+    house.world.faults.rates["read"] = 1.0
+    told.clear()
+    move(house, 5)
+    house.run(12)
+    assert {message.transfers for message in wallets(told)} == {5}, "the stream was heard"
+    assert house.risk().risk.facts.accounts_ns[VENUE] == read_ns
 
 
 def test_a_transfer_of_another_asset_is_booked_once_and_moves_no_figure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -22,8 +23,10 @@ from actors.messages import (
 from core.account import Unknown
 from core.config import Canary
 from core.config import Losses as LossTable
+from core.errors import Unreachable
 from core.messages import (
     Bar,
+    Fill,
     Key,
     MarkPrice,
     OrderType,
@@ -38,6 +41,7 @@ from core.risk.halt import Level
 from tests.sim.house import House
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import entries, trading
+from tests.sim.venue import SimVenue
 from tests.sim.world import VENUE
 
 D = Decimal
@@ -307,3 +311,35 @@ def test_a_canary_halts_at_its_small_loss() -> None:
     assert "risk.canary.max_loss" in halt.reason
     rows = {row["name"]: row for row in house.status()["limits"]}
     assert rows[f"canary.max_loss.{VENUE}"]["limit"] == "20"
+
+
+def test_what_stops_lost_while_the_account_stream_was_down_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = trading(1, 12)
+    world, key = house.world, house.world.keys[0]
+    fills, unreadable = SimVenue.fills, [True]
+
+    def slow(venue: SimVenue, *asked: Any, **also: Any) -> tuple[Fill, ...]:
+        if unreadable:
+            raise Unreachable("no answer in time", venue=VENUE)
+        return fills(venue, *asked, **also)
+
+    monkeypatch.setattr(SimVenue, "fills", slow)
+    world.lose_streams(list(world.account_pipes))
+    world.streams_down = True
+    before = world.exchange.account("USDT").margin_balance
+    world.shock(key, -250 if held(house).get(PositionSide.LONG) else 250)
+    house.run(2)
+    lost = before - world.exchange.account("USDT").margin_balance
+    world.streams_down = False
+    house.runtime.tell(names.account(VENUE), Tick("refresh"))
+    worst = D(0)
+    for step in range(80):
+        if step == 20:
+            unreadable.clear()
+        house.run(0.25)
+        shown = house.risk().losses.equity(VENUE)
+        if isinstance(shown, D):
+            worst = max(worst, world.exchange.account("USDT").margin_balance - shown)
+    assert lost > 3 and worst < lost / 3
