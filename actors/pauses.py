@@ -52,6 +52,10 @@ class Pauses:
         if before is None:
             self.desk.log("warning", f"paused: {pause.reason}", pause.key)
 
+    def aside(self, key: Key) -> bool:
+        """Tell whether a symbol stands aside: the venue lists no such one, so nothing is held."""
+        return key not in self.desk.instruments and names.position(key) in self.pauses
+
     def stands(self, source: str) -> bool:
         """Tell whether a source pauses, its comparison after it not begun."""
         return source in self.pauses and source not in self._comparing

@@ -297,7 +297,7 @@ class RiskActor(Actor):
         self.tell_latest(names.OPERATIONS, self.name, report)
 
     def _exposed(self) -> tuple[LimitTold, ...]:
-        if self.pauses.unreported:
+        if not all(map(self.pauses.aside, self.pauses.unreported)):
             return ()
         return (*notionals(self.desk), *portfolio(self.desk))
 

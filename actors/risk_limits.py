@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from actors.messages import LimitTold
 from actors.risk_desk import RiskDesk
-from core.account import Figure, combine
+from core.account import Figure, Unknown, combine
 from core.messages import Side
 from core.money import ZERO
 
@@ -24,7 +24,10 @@ def at_least(name: str, value: Figure, limit: Decimal) -> LimitTold:
 
 
 def notionals(desk: RiskDesk) -> tuple[LimitTold, ...]:
-    """Tell of the caps on what is held and may still fill. Errors: `KeyError` without marks."""
+    """Tell of the caps on what is held and may still fill; unknown of a symbol that is not listed.
+
+    Errors: `KeyError` for another one without a mark.
+    """
     limits, exposure = desk.risk.limits, desk.risk.exposure
     rows = [at_most("max_gross_notional", exposure.gross_notional(), limits.max_gross_notional)]
     for side in Side:
@@ -35,7 +38,9 @@ def notionals(desk: RiskDesk) -> tuple[LimitTold, ...]:
             held = sum((exposure.known_notional(key, side) for key in group.keys), ZERO)
             rows.append(at_most(f"group.{group.name}.{side.value}", held, group.max_notional))
     for key in desk.keys:
-        worst = max(exposure.worst_notional(key, side) for side in Side)
+        worst: Figure = Unknown(f"{key} is not listed")
+        if key in desk.instruments:
+            worst = max(exposure.worst_notional(key, side) for side in Side)
         caps = limits.symbols.get(key)
         own = caps.max_notional if caps and caps.max_notional else limits.max_symbol_notional
         limit = min(own, limits.max_symbol_notional)
