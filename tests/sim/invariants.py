@@ -281,10 +281,16 @@ class Watchman:
                     self._wrong(f"{place} has been without a fitting stop for {bare_ns / 1e9} s")
 
     def _stuck(self, key: Key) -> bool:
-        """Tell whether a part on a stop's way hangs; the supervisor gives it its busy deadline."""
+        """Tell whether a part on a stop's way hangs, or one that its owner waits for at the start.
+
+        The supervisor gives each its busy deadline.
+        """
         runtime = self.house.world.runtime
-        way = {names.RISK, names.JOURNAL, names.position(key), names.urgent_lane(key.venue)}
-        return runtime is not None and bool(way & runtime.hung())
+        if runtime is None:
+            return True
+        hung, owner = runtime.hung(), names.position(key)
+        way = {names.RISK, names.JOURNAL, owner, names.urgent_lane(key.venue)}
+        return bool(way & hung) or (bool(hung) and runtime.seats[owner].state != "running")
 
     def _journal(self) -> None:
         """Hold the host's records against the exchange: nothing in them that is not so."""
