@@ -88,7 +88,7 @@ class MarketActor(Actor):
         self.book = Book(key)
         self.reading_book = False
         self.book_asked_ns = -_RETRY_NS
-        self.heard_ns = 0
+        self.heard_ns = self.quote_ns = self.mark_ns = 0
         self.prices_told_ns = 0
         self.risk_quote: Quote | None = None
         self.risk_told_ns = 0
@@ -140,7 +140,7 @@ class MarketActor(Actor):
         if self.quote is not None and quote.update_id < self.quote.update_id:
             return
         before, self.quote = self.quote, quote
-        self.heard_ns = self.monotonic_ns()
+        self.heard_ns = self.quote_ns = self.monotonic_ns()
         for watcher in self.watchers.get("quotes", ()):
             self.tell_latest(watcher, self.key, quote)
         moved = before is None or (quote.bid, quote.ask) != (before.bid, before.ask)
@@ -166,7 +166,7 @@ class MarketActor(Actor):
         if self.mark is not None and mark.event_ns < self.mark.event_ns:
             return
         self.mark = mark
-        self.heard_ns = self.monotonic_ns()
+        self.heard_ns = self.mark_ns = self.monotonic_ns()
         self.tell_latest(names.RISK, self.key, mark)
         self.tell_latest(names.position(self.key), "mark", mark)
         for watcher in self.watchers.get("mark", ()):
@@ -263,10 +263,13 @@ class MarketActor(Actor):
             self.tell_control(names.RISK, pause)
 
     def _resume_if_whole(self) -> None:
-        age_ns = self.monotonic_ns() - self.heard_ns
-        if self._whole() and age_ns <= self.settings.stale_after_ns:
+        oldest_ns = self.monotonic_ns() - self.settings.stale_after_ns
+        if self._whole() and self.heard_ns >= oldest_ns:
             self.paused = ""
             self.needs_comparison = False
-            # On the same lane: who proposes on this news is judged by these figures.
-            for news in (self.mark, self.quote, Resume(self.name)):
-                self.tell_control(names.RISK, news)
+            # On the same lane: who proposes on this news is judged by these figures. Risk dates
+            # what it hears, so an old figure is not told again.
+            for news, at_ns in ((self.mark, self.mark_ns), (self.quote, self.quote_ns)):
+                if at_ns >= oldest_ns:
+                    self.tell_control(names.RISK, news)
+            self.tell_control(names.RISK, Resume(self.name))

@@ -10,6 +10,7 @@ import pytest
 from actors import names
 from actors.market import MarketActor
 from actors.messages import ClockTold, JournalFailed, JournalRecovered, Pause, Resume
+from core.account import Unknown
 from core.messages import BookDelta, Level, Purpose
 from core.ports import Record
 from core.records import HaltChanged
@@ -122,6 +123,19 @@ def test_silence_pauses_and_data_again_resumes() -> None:
     house.run(8)
     assert not house.status()["paused"]
     assert new_entries(house, before)
+
+
+def test_quotes_that_come_again_make_no_old_mark_young() -> None:
+    house = trading(4)
+    key = house.world.keys[0]
+    house.world.frozen = set(house.world.keys)
+    house.run(8)
+    market = house.actor(names.market(key), MarketActor)
+    assert market.paused and market.quote and isinstance(house.risk().desk.mark(key), Unknown)
+    house.runtime.tell(market.name, market.quote._replace(update_id=market.quote.update_id + 1))
+    house.run(0.1)
+    assert not market.paused
+    assert isinstance(house.risk().desk.mark(key), Unknown)
 
 
 def test_a_lost_market_stream_pauses_at_once_and_forgets_old_figures() -> None:
