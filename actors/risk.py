@@ -231,7 +231,7 @@ class RiskActor(Actor):
 
     def _barred(self, bars: Sequence[Bar]) -> None:
         self.risk.facts.portfolio.take(bars)
-        self.scaling.look()
+        self.scaling.look(dict.fromkeys(bar.key for bar in bars))
         self.losses.look()
 
     def _listed(self, listed: InstrumentListed) -> None:

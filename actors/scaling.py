@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from attrs import define, field
@@ -34,13 +34,13 @@ class Scaling:
     def begin(self, throttles: Mapping[str, int]) -> None:
         """Hold the throttles of before this start."""
         self.throttles.update(throttles)
-        self.look()
+        self.look(self.desk.keys)
 
     def throttle(self, symbol: str, percent: int) -> None:
         """Scale entries of a symbol ("" for all) to this part of full size, from now on."""
         self.throttles[symbol] = percent
         self.desk.journal(ThrottleChanged(symbol, percent))
-        self.look()
+        self.look(self.desk.keys)
 
     def wanted(self, asked: ScaleWanted) -> None:
         """Answer a strategy that begins."""
@@ -55,10 +55,10 @@ class Scaling:
         """Return the throttles that are not 100, for the status."""
         return tuple((symbol, part) for symbol, part in self.throttles.items() if part != 100)
 
-    def look(self) -> None:
-        """Tell what changed, and have larger entries cancelled."""
+    def look(self, keys: Iterable[Key]) -> None:
+        """Tell what changed of these symbols, and have larger entries cancelled."""
         desk = self.desk
-        for key in desk.keys:
+        for key in keys:
             scale, before = self.scale(key), self._told.get(key, _FULL)
             if scale == before:
                 continue

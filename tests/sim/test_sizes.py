@@ -7,15 +7,18 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from actors import names
-from actors.messages import Decided, Operate
+from actors.messages import BarsRead, Decided, Operate
 from actors.risk import RiskActor
 from core.exchange.rows import VenueOrder
+from core.messages import Bar
 from tests.sim.house import House
 from tests.sim.test_whole_host import host
 
 D = Decimal
+MINUTE_NS = 60_000_000_000
 OPENING = (("long", "buy"), ("short", "sell"))
 
 
@@ -95,6 +98,24 @@ def test_sizes_under_the_venues_minimum_are_no_entries_and_that_is_said_once() -
     house.run(30)
     said = [line for line in house.lines if "cannot build its ladder" in line.text]
     assert len(said) == 1 and "10 % of full size" in said[0].text, said
+
+
+def test_a_bar_has_the_volatility_of_its_own_symbol_judged_and_no_other() -> None:
+    """All of 200 symbols at each of 200 bars a minute would hold up orders for a quarter second."""
+    house = host(1, "BTCUSDT", "ETHUSDT")
+    house.start()
+    house.ready()
+    house.run(1)
+    btc, eth = house.world.keys
+    portfolio, judged = house.risk().risk.facts.portfolio, []
+    scale = portfolio.scale
+    portfolio.scale = lambda key: (judged.append(key), scale(key))[1]  # type: ignore
+    bar = Bar(eth, MINUTE_NS, 30_000_000 * MINUTE_NS, D(1), D(1), D(1), D(1), D(1), closed=True)
+    house.risk().handle(bar)
+    assert judged == [eth]
+    judged.clear()
+    house.risk().handle(BarsRead(btc, (evolve(bar, key=btc), evolve(bar, key=btc))))
+    assert judged == [btc]
 
 
 def test_a_strategy_says_that_it_decided_at_most_once_a_second(
