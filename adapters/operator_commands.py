@@ -21,7 +21,7 @@ from core.operating import Command, within_s
 from core.ports import Record
 from core.records import HaltChanged, OperatorCommanded
 from core.remembered import OPERATOR, remember
-from core.risk.halt import reset
+from core.risk.halt import Level, reset
 
 __all__ = ["operate"]
 
@@ -81,7 +81,7 @@ def _without_host(config: Config, command: Command) -> dict[str, Any]:
 
 
 def _reset_halt(config: Config) -> dict[str, Any]:
-    """Lift a latched halt in the journal, so that the next start trades."""
+    """Lift a latched halt in the journal and forget what losses are measured from."""
     state_dir = Path(config.paths.state)
     if not (state_dir / JOURNAL).exists():
         raise UsageError(
@@ -90,17 +90,21 @@ def _reset_halt(config: Config) -> dict[str, Any]:
             "nothing is halted: start the host (python run.py), or name its --config",
         )
     with InstanceLock(state_dir, config.host_name):
-        halt = remember(JournalReader(state_dir / JOURNAL)).halt
-        if not halt.latched:
+        before = remember(JournalReader(state_dir / JOURNAL))
+        halt, now_ns = before.halt, time_ns()
+        if not (halt.latched or before.equities):
             return {"error": "no halt is latched: the next start trades"}
-        now_ns = time_ns()
-        lifted = evolve(reset(halt, "reset while no host ran", OPERATOR), since_ns=now_ns)
+        # A stop may be past its limit and nothing halted yet: losses of while no host ran.
+        told = evolve(halt, level=Level.HALTED)
+        lifted = evolve(reset(told, "reset while no host ran", OPERATOR), since_ns=now_ns)
         payloads = (HaltChanged.of(lifted), OperatorCommanded("reset-halt", "", ""))
         journal = open_journal(config)
         try:
             journal.append([Record(payload, now_ns, actor=OPERATOR) for payload in payloads])
         finally:
             journal.close()
+    if not halt.latched:
+        return {"done": "no halt was latched; losses count anew from the next start"}
     return {"done": f"the halt is lifted ({halt.reason}): the next start trades"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from decimal import Decimal
 from pathlib import Path
 from threading import Event, Thread
 
@@ -21,10 +20,9 @@ from adapters.storage.journal import JournalReader
 from core.books import Books
 from core.config import Config
 from core.errors import JournalError, NotReady, VenueError
-from core.money import ZERO
 from core.readiness import Item, Report, State, fail
 from core.records import BooksOpened, Transferred
-from core.wallets import Wallets
+from core.transfers import Transfers
 
 __all__ = ["VenueAccess", "at_start", "examine", "refusal", "show", "summary"]
 
@@ -192,18 +190,21 @@ def _books(config: Config) -> Books | None:
         return None  # the journal's own item says why
 
 
-def _transfers(config: Config, venue: str, asset: str) -> Decimal:
-    """Sum what the journal knows to have been moved in, less out, since its opening."""
-    path = Path(config.paths.state) / JOURNAL
-    wallets = Wallets()
-    if not path.exists():
-        return ZERO
+def _transfers(config: Config, venue: str, asset: str) -> Transfers:
+    """Return what the journal knows to have been moved in or out since its opening."""
+    path, mine = Path(config.paths.state) / JOURNAL, (venue, asset)
+    opened_ns, moved = 0, []
     try:
-        for record in JournalReader(path).read(kinds=(BooksOpened, Transferred)):
-            if isinstance(record.payload, BooksOpened):
-                wallets.open(record.payload)
-            elif isinstance(record.payload, Transferred):
-                wallets.move(record.payload)
+        reader = JournalReader(path) if path.exists() else None
+        for record in reader.read(kinds=(BooksOpened, Transferred)) if reader else ():
+            match record.payload:
+                case BooksOpened() as opening if (opening.venue, opening.asset) == mine:
+                    opened_ns = opened_ns or opening.as_of_ns
+                case Transferred() as transfer if (transfer.venue, transfer.asset) == mine:
+                    moved.append(transfer)
     except JournalError:
-        return ZERO  # the journal's own item says why, and that stops a start
-    return wallets.transfers(venue, asset)
+        return Transfers(0)  # the journal's own item says why, and that stops a start
+    transfers = Transfers(opened_ns)
+    for transfer in moved:
+        transfers.book(transfer)
+    return transfers

@@ -19,9 +19,10 @@ from core.instruments import Instrument
 from core.messages import Key
 from core.ports import AccountState, ClockSample, Commission, EventSink, Stream, Venue
 from core.readiness import Item, fail, ok
-from core.records import EquityMarked
+from core.records import EquityMarked, Transferred
 from core.risk.equity import EquityStop
 from core.risk.gate import Rehearsal
+from core.transfers import Transfers
 
 __all__ = ["VenueAccess", "VenueLook", "set_up"]
 
@@ -58,14 +59,15 @@ class VenueAccess(Protocol):
 class VenueLook:
     """One look at a venue.
 
-    `books` are the journal's, None where a host that runs or starts compares with them itself.
+    `transfers` are those that the journal knows; the venue is asked for what came since. `books`
+    are the journal's, None where a host that runs or starts compares with them itself.
     `was_set` says that modes and leverage were set just before, so that another reading is a
     failure. `interrupted` is asked between calls: once true, what was found so far is all.
     """
 
     config: Config
     access: VenueAccess
-    transfers: Decimal
+    transfers: Transfers
     marked: EquityMarked | None
     books: Books | None = None
     was_set: bool = False
@@ -128,7 +130,7 @@ class VenueLook:
         self._one("instruments", lambda: self._instruments(venue))
         self._one("fees", lambda: judge.fees(self._commissions(venue), self.wanted))
         self._needs_account("free_margin", self._free_margin)
-        self._needs_account("equity", self._equity)
+        self._needs_account("equity", lambda state: self._equity(venue, state))
         self._many(_HELD_ITEMS, lambda: self._held(venue))
         self._needs_account("test_order", lambda state: self._rehearse(venue, state))
 
@@ -169,12 +171,14 @@ class VenueLook:
     def _free_margin(self, state: AccountState) -> Item:
         return judge.free_margin(state, self.wanted, self.config.risk.min_free_margin_percent)
 
-    def _equity(self, state: AccountState) -> Item:
-        risk = self.config.risk
-        stop = EquityStop(
-            self.access.name, self.access.margin_asset, risk.losses, risk.canary, self.marked
-        )
-        _, verdict = stop.look(state.margin_balance, self.transfers, time.time_ns())
+    def _equity(self, venue: Venue, state: AccountState) -> Item:
+        risk, place = self.config.risk, (self.access.name, self.access.margin_asset)
+        for moved in venue.bookings(self.transfers.opened_ns) if self.marked else ():
+            if isinstance(moved, Transferred) and (moved.venue, moved.asset) == place:
+                self.transfers.book(moved)
+        stop = EquityStop(*place, risk.losses, risk.canary, self.marked)
+        contained = self.transfers.within(state.event_ns)
+        _, verdict = stop.look(state.margin_balance, contained, time.time_ns())
         return holds.equity(verdict)
 
     def _held(self, venue: Venue) -> Iterable[Item]:

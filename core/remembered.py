@@ -60,7 +60,8 @@ def remember(records: Records) -> Remembered:
     for record in records.read(kinds=kinds):
         match record.payload:
             case HaltChanged() as changed:
-                if found.halt.latched and changed.state is Level.RUNNING:
+                reset = found.halt.latched or changed.by == OPERATOR
+                if reset and changed.state is Level.RUNNING:
                     found.equities.clear()
                 found.halt = changed.halt
                 found.call_off()

@@ -23,6 +23,11 @@ class Transfers:
         self._contained: set[str] = set()
         self._told: list[Decimal] = []
 
+    @property
+    def opened_ns(self) -> int:
+        """Return when the books were opened; what came before is in their opening."""
+        return self._opened_ns
+
     def moved(self, change: Decimal) -> None:
         """Hear from the stream that a transfer changed the wallet by this amount."""
         if change:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from core.config import Config, Execution, HedgeGridBot, Paths
 from core.errors import UsageError
 from core.operating import Command
 from core.ports import Record
-from core.records import HaltChanged, OperatorCommanded
+from core.records import EquityMarked, HaltChanged, OperatorCommanded
 from core.remembered import remember
 from core.risk.halt import Level
 
@@ -237,6 +238,22 @@ def test_where_no_halt_is_latched_nothing_is_written(
 
     assert "no halt is latched" in capsys.readouterr().err
     assert list(records(config).read()) == before
+
+
+def test_losses_count_anew_though_no_halt_was_latched(
+    config: Config, capsys: pytest.CaptureFixture[str]
+):
+    journal = open_journal(config)
+    marked = EquityMarked("binance", "USDT", 1, Decimal(9), Decimal(9), Decimal(0))
+    journal.append([Record(marked, 1)])
+    journal.close()
+
+    assert operate(config, Command("reset-halt"), json=False) == 0
+
+    assert "losses count anew" in capsys.readouterr().out
+    after = remember(records(config))
+    assert not after.equities
+    assert (after.halt.level, after.halt.epoch) == (Level.RUNNING, 1)
 
 
 def test_a_host_that_never_ran_has_no_halt_and_gets_no_journal(config: Config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal as D
 from importlib.metadata import PackageNotFoundError
@@ -40,6 +41,7 @@ from core.readiness import Item, State
 from core.records import BooksOpened, EquityMarked, HaltChanged, HostStarted, Transferred
 from core.risk.halt import Level
 from core.secrets import Secret
+from core.transfers import Transfers
 from tests.adapters.venues.binance_usdm.local_exchange import (
     BTC,
     Exchange,
@@ -288,7 +290,7 @@ CONFIG = config(Path("/nowhere"))
 
 
 def ask(access: Access, settings: Config = CONFIG, **options: Any) -> dict[str, Item]:
-    wanted: dict[str, Any] = {"transfers": D(0), "marked": None, "streams_within_s": 5.0}
+    wanted: dict[str, Any] = {"transfers": Transfers(1), "marked": None, "streams_within_s": 5.0}
     return named(VenueLook(settings, access, **(wanted | options)).look())
 
 
@@ -492,7 +494,29 @@ def test_the_equity_stop_is_measured_from_what_the_journal_remembers(access: Acc
 
     assert item.state is State.FAIL
     assert "would trip now: drawdown" in item.figure
-    assert ask(access, marked=marked, transfers=D(-10_000))["equity"].state is State.OK
+    opened_ns = time.time_ns()
+    known = Transfers(opened_ns)
+    known.book(Transferred("binance", "USDT", D(-10_000), "t-1", opened_ns + 1))
+    assert ask(access, marked=marked, transfers=known)["equity"].state is State.OK
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_taken_out_while_no_host_ran_is_no_loss(
+    access: Access, monkeypatch: pytest.MonkeyPatch, known: bool
+):
+    taken = Transferred("binance", "USDT", D(-10_000), "t-1", 2)
+    other = evolve(taken, asset="BNB", transfer_id="t-2")
+    monkeypatch.setattr(BinanceVenue, "bookings", lambda venue, since_ns: (taken, other))
+    transfers = Transfers(1)
+    if known:
+        transfers.book(taken)
+    marked = EquityMarked("binance", "USDT", 1, D(20_000), D(20_000), D(0))
+
+    item = ask(access, marked=marked, transfers=transfers)["equity"]
+
+    assert item.state is State.OK
+    limit = D(item.figure.rsplit(" of ", 1)[1])
+    assert abs(limit - 1_000) < 5, "a tenth of what is left, so it counted once"
 
 
 def test_an_interrupted_look_ends_with_what_it_has(access: Access):
@@ -554,9 +578,10 @@ def test_the_journal_gives_references_transfers_and_books(access: Access, tmp_pa
 
 def test_money_taken_out_is_no_loss(access: Access, tmp_path: Path):
     wallet = access.make_venue().account().margin_balance
-    opening = BooksOpened("binance", "USDT", wallet * 2, (), 1)
+    opened_ns = time.time_ns()
+    opening = BooksOpened("binance", "USDT", wallet * 2, (), opened_ns)
     marked = EquityMarked("binance", "USDT", 1, wallet * 2, wallet * 2, D(0))
-    taken = Transferred("binance", "USDT", -wallet, "t-1", 2)
+    taken = Transferred("binance", "USDT", -wallet, "t-1", opened_ns + 1)
     write(tmp_path, HostStarted("paper", "host1", "1"), opening, marked, taken)
 
     items = named(examine(config(tmp_path), lambda: [access]).items)
