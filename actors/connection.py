@@ -168,7 +168,7 @@ class ConnectionActor(Actor):
         age_ns = self.now_ns() - approved.at_ns
         # A clock that was set back makes old orders look young: too far in the future is old too.
         if abs(age_ns) > self.max_order_age_ns:
-            return Rejected(
+            return RetryLater(
                 f"approved {age_ns // 1_000_000} ms ago, too old to send "
                 "(execution.max_order_age_ms)",
                 venue=self.venue_name,

@@ -44,5 +44,5 @@ class DeadMan:
 
     def _send(self, after_ns: int) -> None:
         desk = self.desk
-        lane = names.urgent_lane(desk.key.venue)
+        lane = names.cancels_lane(desk.key.venue)
         desk.actor.tell(lane, ArmDeadMan(desk.key, after_ns // _MS_NS))

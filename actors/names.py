@@ -11,6 +11,7 @@ __all__ = [
     "OPERATIONS",
     "RISK",
     "account",
+    "cancels_lane",
     "exchange",
     "market",
     "orders_lane",
@@ -78,8 +79,13 @@ def reads_lane(venue_name: str) -> str:
 
 
 def urgent_lane(venue_name: str) -> str:
-    """Name the lane reserved for cancels and closes."""
+    """Name the lane reserved for stops and closes, which wait behind nothing else."""
     return f"connection:{venue_name}:urgent"
+
+
+def cancels_lane(venue_name: str) -> str:
+    """Name the lane for cancels and count-downs: a halt has many at once, and stops go beside."""
+    return f"connection:{venue_name}:cancels"
 
 
 def orders_lane(key: Key, groups: int) -> str:

@@ -132,7 +132,7 @@ class Orders:
         self.cancels += not order.command.closing
         command = CancelOrder(desk.key, order.id, order.command.type.conditional)
         record = desk.record(CancelIntended(command), order.id)
-        lane = names.urgent_lane(desk.key.venue)
+        lane = names.cancels_lane(desk.key.venue)
         desk.actor.tell(names.JOURNAL, Write((record,), ((lane, command),)))
         self.questions.inquire(order.id, desk.settings.answer_within_ns)
 

@@ -257,7 +257,8 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
 def _lanes(config: Config, venue: VenueParts) -> list[str]:
     groups = config.venues.binance.symbol_groups
     orders = [f"connection:{venue.name}:orders{group}" for group in range(groups)]
-    return [names.reads_lane(venue.name), names.urgent_lane(venue.name), *orders]
+    urgent = [names.urgent_lane(venue.name), names.cancels_lane(venue.name)]
+    return [names.reads_lane(venue.name), *urgent, *orders]
 
 
 def _lane(config: Config, parts: Parts, venue: VenueParts, lane: str) -> ChildSpec:

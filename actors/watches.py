@@ -94,10 +94,16 @@ class Watches:
         keys, kind = self.desk.keys, name.split(":")[0]
         if kind == "connection":
             groups = self.desk.settings.groups
-            lanes = {
-                key: (names.urgent_lane(key.venue), names.orders_lane(key, groups)) for key in keys
-            }
-            return [key for key in keys if name in lanes[key]]
+            return [
+                key
+                for key in keys
+                if name
+                in (
+                    names.urgent_lane(key.venue),
+                    names.cancels_lane(key.venue),
+                    names.orders_lane(key, groups),
+                )
+            ]
         if kind in _UNWATCHED:
             return []
         own, venue = names.symbol_of(name), names.venue_of(name)

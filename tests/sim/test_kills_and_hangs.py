@@ -19,6 +19,7 @@ ADDRESSES = (
     "timesync:binance",
     "connection:binance:reads",
     "connection:binance:urgent",
+    "connection:binance:cancels",
     "connection:binance:orders0",
     "connection:binance:orders1",
     "stream:binance:account",
