@@ -27,6 +27,7 @@ from core.messages import (
     Key,
     OrderUpdated,
     PositionReported,
+    PositionSide,
     StreamConnected,
     StreamLost,
 )
@@ -37,6 +38,7 @@ from core.transfers import Transfers
 
 _RETRY_NS = 2_000_000_000
 _BOOKINGS_NS = 600_000_000_000
+_STRANGERS_MOST = 10_000
 _LATE_NS = (10_000_000_000, 60_000_000_000)
 _TRADING = ("order", "funding_fee", "margin_transfer", "margin_type_change")
 _MOVES = (
@@ -49,7 +51,7 @@ class AccountActor(Actor):
     """Own the wallet of one venue, as the venue states it.
 
     State: wallet balance per asset (realised only, in that asset), transfers since the books were
-    opened, margins of the last reading, symbols on which strangers were seen.
+    opened, margins of the last reading, orders and sides of strangers told of.
     Fails: an unreadable account is asked for again; until it and its transfers are known the venue
     is not ready. A wallet that stays different from the books' is journalled and logged.
     Rules: `core.transfers`; the books' own sums are `core.wallets`, compared and never mixed.
@@ -86,7 +88,8 @@ class AccountActor(Actor):
         self.bookings_ns = 0
         self.asking_bookings = False
         self.journalled = self.booked = False
-        self.foreign: set[tuple[str, str]] = set()
+        self.foreign_orders: dict[str, None] = {}
+        self.foreign_sides: dict[tuple[Key, PositionSide], Decimal] = {}
 
     def starting(self) -> None:
         self.waiting("reading the journal")
@@ -130,10 +133,9 @@ class AccountActor(Actor):
             case ReadFailed():
                 self._failed(message)
             case OrderUpdated():
-                what = f"order {message.client_order_id}: {message.side.value} {message.type.value}"
-                self._foreign(message.key, "order", what)
+                self._foreign_order(message)
             case Fill():
-                self._foreign(message.key, "order", f"fill of {message.client_order_id}")
+                self._foreign_order(message)
             case PositionReported():
                 self._foreign_position(message)
             case FundingPaid() | StreamLost():
@@ -177,6 +179,9 @@ class AccountActor(Actor):
             if self._balance(balance) and balance.asset == self.asset and not first:
                 self.explained = False  # until the books say so: it may be a transfer
         self.as_of_ns = max(self.as_of_ns, read.state.event_ns)
+        stated = {(position.key, position.position_side) for position in read.positions}
+        for side in self.foreign_sides.keys() - stated:
+            del self.foreign_sides[side]
         for position in read.positions:
             self._foreign_position(position)
         if first:
@@ -254,8 +259,7 @@ class AccountActor(Actor):
         for booking in read.bookings:
             self._book(booking)
         for order in read.orders or ():
-            what = f"order {order.client_order_id}: {order.side.value} {order.type.value}"
-            self._foreign(order.key, "order", what)
+            self._foreign_order(order)
         self.booked = True
         self._tell_wallet()
         self._ready()
@@ -307,15 +311,29 @@ class AccountActor(Actor):
     # Strangers
 
     def _foreign_position(self, position: PositionReported) -> None:
-        if position.quantity:
-            side = f"{position.position_side.value} {text(position.quantity)}"
-            self._foreign(position.key, "position", f"position {side}")
+        """Tell of a side once, and again where it grows: somebody is at work there."""
+        side, size = (position.key, position.position_side), abs(position.quantity)
+        if not size:
+            self.foreign_sides.pop(side, None)
+        elif position.key not in self.keys and size > self.foreign_sides.get(side, Decimal(0)):
+            self.foreign_sides[side] = size
+            words = f"{position.position_side.value} {text(position.quantity)}"
+            self._foreign(position.key, f"position {words}")
 
-    def _foreign(self, key: Key, kind: str, what: str) -> None:
-        """Tell once of each symbol's first order and position that this host does not trade."""
-        if key in self.keys or (key.symbol, kind) in self.foreign:
+    def _foreign_order(self, said: OrderUpdated | Fill) -> None:
+        """Tell of each order once, whatever becomes of it."""
+        name = said.client_order_id
+        if said.key in self.keys or name in self.foreign_orders:
             return
-        self.foreign.add((key.symbol, kind))
+        self.foreign_orders[name] = None
+        if len(self.foreign_orders) > _STRANGERS_MOST:
+            del self.foreign_orders[next(iter(self.foreign_orders))]
+        if isinstance(said, Fill):
+            self._foreign(said.key, f"order {name}: a fill")
+        else:
+            self._foreign(said.key, f"order {name}: {said.side.value} {said.type.value}")
+
+    def _foreign(self, key: Key, what: str) -> None:
         what = f"{what} in {key.symbol}, which no bot of this host trades"
         self.log("warning", self.name, what, symbol=key.symbol)
         self.tell(names.RISK, ForeignFound(self.venue_name, key.symbol, what))

@@ -11,6 +11,7 @@ from attrs import evolve
 from actors.account import AccountActor
 from actors.messages import ForeignFound, Tick, WalletTold
 from actors.runtime import Actor
+from core.config import Guards
 from core.messages import Key, OrderType, PlaceOrder, PositionSide, Side
 from core.records import Reconciled, Transferred, WalletAdjusted, WalletDiffered
 from core.risk.halt import Level
@@ -317,6 +318,20 @@ def test_orders_and_positions_in_symbols_that_nobody_trades_are_told_of_once_eac
     assert {message.symbol for message in found} == {"ETHUSDT"}
     assert sorted(message.text.split()[0] for message in found) == ["order", "position"]
     assert house.world.exchange.open_orders("ETHUSDT")
+
+
+def test_a_stranger_that_goes_on_after_a_reset_halts_again() -> None:
+    settings = config(("BTCUSDT",), risk={"guards": Guards(foreign_activity="stop")})
+    house = House(World(1, ("BTCUSDT", "ETHUSDT")), settings, seed=1)
+    house.start()
+    house.ready()
+    for name in ("first", "second"):
+        by_hand(house, order(ETH, name, OrderType.MARKET))
+        house.run(2)
+        assert house.risk().risk.halt.latched, name
+        house.risk().halting.reset("looked at", "operator")
+        house.run(40)
+        assert not house.risk().risk.halt.latched, "what was told of before is not told again"
 
 
 def test_a_position_that_stays_different_is_told_of_once(told: list[object]) -> None:
