@@ -137,11 +137,12 @@ def show(report: Report, *, json: bool) -> None:
 def summary(report: Report) -> list[tuple[str, str]]:
     """Write level and line for the log: what is not ok, items with the same words in one line.
 
-    What the start brings about by itself is left to its own lines.
+    What the start brings about by itself is left to its own lines, unless there is no start.
     """
+    stopped = bool(report.stopping)
     lines: dict[tuple[str, str], list[str]] = {}
     for item in report.items:
-        if item.state is not State.OK and not item.by_start:
+        if item.state is not State.OK and (stopped or not item.by_start):
             lines.setdefault((item.figure, item.mend), []).append(item.name)
     good = sum(1 for item in report.items if item.state is State.OK)
     return [

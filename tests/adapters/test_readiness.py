@@ -37,7 +37,7 @@ from core.messages import (
     Side,
 )
 from core.ports import Record, Venue
-from core.readiness import Item, State
+from core.readiness import Item, Report, State, warn
 from core.records import BooksOpened, EquityMarked, HaltChanged, HostStarted, Transferred
 from core.risk.halt import Level
 from core.secrets import Secret
@@ -651,6 +651,15 @@ def test_items_with_the_same_words_share_a_line_of_the_log_and_good_ones_have_no
     assert warnings[0][1].startswith("rest: ")
     assert len(warnings) == 2
     assert warnings[1][1].startswith("clock, key_trading, ")
+
+
+def test_a_bare_position_is_in_the_log_of_a_start_that_is_refused():
+    bare = warn("unprotected_positions", "BTCUSDT long 1", "start the host", by_start=True)
+    line = ("warning", "unprotected_positions: BTCUSDT long 1 (start the host)")
+    busy = warn("rate_limits", "60 %", "stop what else uses the address")
+
+    assert line in readiness.summary(Report("live", (bare, busy)))
+    assert line not in readiness.summary(Report("live", (bare,)))
 
 
 def test_a_refusal_names_every_item_that_stops_the_start(tmp_path: Path):
