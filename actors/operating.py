@@ -83,13 +83,19 @@ class Operating:
                 self._flatten(order)
 
     def written(self, number: int) -> None:
-        """Hear that a command is in the journal: now it may be answered, if we took it ourselves.
+        """Hear that the journal took a command: now it may be answered, if we took it ourselves.
 
         Who gave one to an earlier incarnation hears nothing: only that one knew whom to answer.
         """
-        if number in self._answers:
-            reply, body = self._answers.pop(number)
-            reply(body)
+        if number not in self._answers:
+            return
+        reply, body = self._answers.pop(number)
+        problem = self.halting.journal_problem
+        if problem and "done" in body:
+            # In force, and nobody may rely on it: the next start knows nothing of it.
+            lost = f"but a restart forgets it: the journal cannot be written: {problem}"
+            body = {"error": f"{body['done']}, {lost}"}
+        reply(body)
 
     def _refusal(self, order: Operate) -> str:
         traded = sorted({key.symbol for key in self.desk.keys})

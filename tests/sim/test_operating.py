@@ -339,3 +339,16 @@ def test_a_command_that_waits_for_the_disk_ends_no_later_risk_and_answers_no_lat
     house.run(5)
     assert written == [["pause", "throttle"]]
     assert house.runtime.seats[names.RISK].restarts == 1, house.tail()
+
+
+@pytest.mark.parametrize("command", ["pause", "halt", "reduce-only"])
+def test_a_command_that_no_disk_holds_is_in_force_and_says_that_a_restart_forgets_it(
+    command: str,
+) -> None:
+    house = trading(7, 1)
+    house.journal.broken = "disk full"
+    error = operate(house, command)["error"]
+    assert "a restart forgets it" in error and "disk full" in error
+    before = len(house.world.sent)
+    house.run(3)
+    assert not new_entries(house, before)
