@@ -252,6 +252,7 @@ class Orders:
         desk.journal(unknown, unknown.client_order_id)
         if unknown.client_order_id in desk.book.live:
             if unknown.action == "place":
+                self.questions.left(unknown.client_order_id)
                 now_ns = desk.actor.now_ns()
                 desk.book.note(unknown.client_order_id, Event.OUTCOME_UNKNOWN, now_ns)
             self.questions.inquire(unknown.client_order_id, desk.settings.first_query_ns)

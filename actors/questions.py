@@ -19,9 +19,9 @@ __all__ = ["Questions"]
 class Questions:
     """Asks for single orders until the venue has told how they stand; `look_soon` wakes the actor.
 
-    `due` holds when to ask for an order next and the pause before that, both in nanoseconds, the
-    former of the wall clock; `sent_ns` when an order left in this incarnation, by the monotonic
-    clock; for those of an earlier one `began_ns` counts.
+    All times are of the monotonic clock, in nanoseconds: `due` holds when to ask for an order next
+    and the pause before that, `sent_ns` when an order was handed on in this incarnation; for those
+    of an earlier one `began_ns` counts.
     """
 
     desk: Desk
@@ -29,6 +29,7 @@ class Questions:
     began_ns: int = 0
     due: dict[str, tuple[int, int]] = field(factory=dict)
     sent_ns: dict[str, int] = field(factory=dict)
+    _left: set[str] = field(factory=set, init=False)
     _alerted: set[str] = field(factory=set, init=False)
     _unremembered: dict[str, bool] = field(factory=dict, init=False)
 
@@ -36,9 +37,13 @@ class Questions:
         """Hear that an order leaves now."""
         self.sent_ns[client_order_id] = self.desk.actor.monotonic_ns()
 
+    def left(self, client_order_id: str) -> None:
+        """Hear that an order's lane is done with it: it will not leave any more."""
+        self._left.add(client_order_id)
+
     def inquire(self, client_order_id: str, pause_ns: int) -> None:
         """Ask for an order after a pause, and again and again until it is settled."""
-        self.due[client_order_id] = (self.desk.actor.now_ns() + pause_ns, pause_ns)
+        self.due[client_order_id] = (self.desk.actor.monotonic_ns() + pause_ns, pause_ns)
         self.look_soon()
 
     def heard(self, order: Order) -> None:
@@ -58,15 +63,17 @@ class Questions:
     def over(self, client_order_id: str) -> None:
         """Forget when an order left: its life is over."""
         self.sent_ns.pop(client_order_id, None)
+        self._left.discard(client_order_id)
 
     def look(self) -> None:
         """Ask what is due; raise the alarm for what stays unknown for too long."""
         desk, settings = self.desk, self.desk.settings
-        now_ns = desk.actor.now_ns()
+        now_ns = desk.actor.monotonic_ns()
         for order in list(desk.book.live.values()):
             waits = order.state in (State.SUBMITTING, State.UNKNOWN)
-            age_ns = now_ns - order.at_ns
-            if order.id not in self.due and waits and age_ns > settings.answer_within_ns:
+            age_ns = now_ns - self.sent_ns.get(order.id, self.began_ns)
+            overdue = order.id not in self.sent_ns or age_ns > settings.answer_within_ns
+            if order.id not in self.due and waits and overdue:
                 self.inquire(order.id, 0)
             late = age_ns > settings.alert_after_ns and order.id not in self._alerted
             if waits and late:
@@ -98,7 +105,9 @@ class Questions:
         """Count one "not found"; tell whether that proved the order gone, see core.evidence."""
         desk, proof = self.desk, self.desk.settings.proof
         known_for_ns = read.asked_monotonic_ns - self.sent_ns.get(order.id, self.began_ns)
-        if not proof.counts(known_for_ns, read.asked_ns - order.at_ns):
+        # What may still wait in a lane is held back by its age on the wall clock: that counts too.
+        gone = order.id in self._left
+        if not proof.counts(known_for_ns, known_for_ns if gone else read.asked_ns - order.at_ns):
             return False
         if desk.book.missed(order.id) < proof.misses_needed:
             return False

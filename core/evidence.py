@@ -40,7 +40,9 @@ class ProofRule:
         """Tell whether a "not found" counts as a miss.
 
         `known_for_ns` is how long the order had been known by the monotonic clock when the venue
-        was asked, `asked_after_ns` the same by the wall clock, which may jump: both must do.
+        was asked, `asked_after_ns` the same by the wall clock, which may jump: both must do, since
+        a lane tells by the latter what is too old to send. The former alone is enough for an order
+        that its lane has let go of; give it for both.
         """
         return min(known_for_ns, asked_after_ns) >= self.closed_after_ns
 

@@ -108,6 +108,24 @@ def test_a_clock_ahead_of_ours_hastens_no_proof() -> None:
     house.assert_books_equal_exchange()
 
 
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+def test_a_clock_that_jumps_delays_no_proof_and_hastens_none(jump_s: int) -> None:
+    house = host(1)
+    house.world.faults.script("place", "unknown_before")
+    house.start()
+    house.ready()
+    while not [r for r in house.journal.records if isinstance(r.payload, OrderOutcomeUnknown)]:
+        house.run(0.01)
+    house.run(0.01)
+    (order,) = [o for o in house.position().book.live.values() if o.state is State.UNKNOWN]
+    house.world.jump_host_clock(jump_s * SECOND_NS)
+    house.run(house.position().settings.proof.closed_after_ns / SECOND_NS - 1)
+    assert order.id in house.position().book.live, "too early for any proof"
+    house.run(25)
+    gone = [r.payload for r in house.journal.records if isinstance(r.payload, OrderGone)]
+    assert [payload.client_order_id for payload in gone] == [order.id]
+
+
 def test_an_unknown_cancel_is_asked_about_and_sent_again() -> None:
     house = trading(7)
     house.world.faults.script("cancel", "unknown_before", "unknown_after", "unreachable")
