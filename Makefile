@@ -55,7 +55,7 @@ bench: $(VENV)/.installed-test
 	@$(BIN)/python tests/benchmarks/__main__.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis mutants
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

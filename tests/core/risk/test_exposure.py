@@ -113,3 +113,11 @@ def test_a_symbol_without_a_mark_is_named_by_the_error() -> None:
         exposure.direction_notional(Side.BUY)
     assert error.value.args == (ETH,)
     assert exposure.known_notional(Key("binance", "SOLUSDT"), Side.BUY) == 0
+
+
+def test_of_two_amendments_under_way_the_higher_price_counts() -> None:
+    exposure = exposure_at()
+    report(exposure, order("a", "2"))
+    exposure.amend(exposure.amended(order("a", "2", "300")))
+    exposure.amend(exposure.amended(order("a", "4", "150")))
+    assert bought(exposure) == 12

@@ -280,3 +280,15 @@ def test_stress_jumps_every_price_against_everything_that_may_be_held():
     held = worst(btc=(1000, 400), eth=(500, 800))
     assert stress(held, (D(-10), D(20))) == ((D(-10), D(150)), (D(20), D(240)))
     assert stress({}, (D(-10),)) == ((D(-10), D(0)),)
+
+
+@pytest.mark.parametrize("method", ["historical", "parametric"])
+def test_the_bound_holds_where_the_horizon_is_longer_than_the_blocks_measured(method):
+    """Wild bars, a tame prior and a day ahead: neither the prior nor a shorter block bounds it."""
+    settings = evolve(SETTINGS, prior_daily_volatility_percent=D("0.1"))
+    settings = evolve(settings, var_method=method, var_horizon_minutes=1_440)
+    portfolio = Portfolio(settings)
+    portfolio.take(walk(4, bps=50))
+    for held in (worst(btc=(1000, 0)), worst(btc=(0, 1000)), worst(btc=(1000, 400), eth=(0, 500))):
+        value = portfolio.value_at_risk(held)
+        assert value <= portfolio.bound(held) + D("0.01") < 4 * value
