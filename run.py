@@ -1,4 +1,7 @@
-"""The composition root: the only place where core, actors and adapters meet."""
+"""The composition root: the only place where core, actors and adapters meet.
+
+Over 400 lines for that reason: whatever stood elsewhere would be a second such place.
+"""
 
 from __future__ import annotations
 

@@ -78,9 +78,9 @@ def reads_lane(venue_name: str) -> str:
     return f"connection:{venue_name}:reads"
 
 
-def urgent_lane(venue_name: str) -> str:
-    """Name the lane reserved for stops and closes, which wait behind nothing else."""
-    return f"connection:{venue_name}:urgent"
+def urgent_lane(key: Key, groups: int) -> str:
+    """Name the lane of the symbol's group for stops and closes, which wait behind nothing else."""
+    return f"connection:{key.venue}:urgent{_group(key, groups)}"
 
 
 def cancels_lane(venue_name: str) -> str:
@@ -90,7 +90,11 @@ def cancels_lane(venue_name: str) -> str:
 
 def orders_lane(key: Key, groups: int) -> str:
     """Name the lane of the symbol's group for orders that may open something."""
-    return f"connection:{key.venue}:orders{crc32(key.symbol.encode()) % groups}"
+    return f"connection:{key.venue}:orders{_group(key, groups)}"
+
+
+def _group(key: Key, groups: int) -> int:
+    return crc32(key.symbol.encode()) % groups
 
 
 def venue_of(name: str) -> str:

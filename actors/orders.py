@@ -114,7 +114,7 @@ class Orders:
 
     def _lane(self, command: PlaceOrder) -> str:
         if command.closing and command.purpose in (Purpose.PROTECT, Purpose.CLOSE):
-            return names.urgent_lane(self.desk.key.venue)
+            return names.urgent_lane(self.desk.key, self.desk.settings.groups)
         return names.orders_lane(self.desk.key, self.desk.settings.groups)
 
     def take_back(self, client_order_id: str) -> bool:

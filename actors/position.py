@@ -131,6 +131,7 @@ class PositionActor(Actor):
 
     def starting(self) -> None:
         self.questions.began_ns = self.monotonic_ns()
+        self.protection.begin(self.monotonic_ns())
         self.book.take_in(self.records.read(kinds=(BooksOpened,)))
         self.replaying = self.records.read(key=self.key)
         self.waiting("reading the journal")

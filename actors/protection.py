@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from attrs import define, evolve, field
 
+from actors import names
 from actors.desk import Desk
+from actors.messages import CancelEntries, Pause, Resume
 from core.errors import Rejected, VenueError
 from core.messages import OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.money import ZERO, text
@@ -24,6 +26,8 @@ _ANSWER_NS = 5_000_000_000
 _STOP_TRIES = 3
 _LOST_WITHIN_NS = 60_000_000_000
 _BPS = Decimal(10_000)
+_REST_NS = 30_000_000_000
+_REST_MOST_NS = 3_600_000_000_000
 
 
 @define
@@ -53,7 +57,9 @@ class Protection:
     One order at a time is under way per side. A proposal that nobody answers is forgotten after
     five seconds: a stop too many is found and cancelled, one too few is not. `kept` while all is
     being closed: working stops stay as they are until the venue says flat. `doubted` are stops
-    that the venue did not know when it was asked; they count for nothing.
+    that the venue did not know when it was asked; they count for nothing. A symbol whose side had
+    to be closed for want of a stop opens nothing for a while, twice as long each time until a stop
+    works again: otherwise it would be opened and closed, at a taker's fee, over and over.
     """
 
     desk: Desk
@@ -61,9 +67,16 @@ class Protection:
     liquidation: Callable[[PositionSide], Decimal]
     kept: bool = False
     doubted: set[str] = field(factory=set)
+    resting: bool = False
+    rests_until_ns: int = 0
+    rest_ns: int = _REST_NS
     sides: dict[PositionSide, _SideState] = field(
         factory=lambda: {side: _SideState() for side in PositionSide}
     )
+
+    def begin(self, now_ns: int) -> None:
+        """Rest as long as a forerunner may have begun to, and end that rest then."""
+        self.rests_until_ns = now_ns + self.rest_ns
 
     def judge(self, now_ns: int) -> None:
         """Note since when which side lacks working stops of its size at a sane price."""
@@ -73,6 +86,8 @@ class Protection:
                 state.lost_ns.clear()
                 state.suspect_ns = 0
             if self._covers(held):
+                if held.quantity:
+                    self.rest_ns = _REST_NS
                 state.naked_ns = state.refusals = 0
                 state.hopeless = ""
             elif not state.naked_ns:
@@ -88,6 +103,7 @@ class Protection:
         self.judge(now_ns)
         if self.desk.instrument is None:
             return
+        self._end_rest(now_ns)
         for held in self.desk.holdings:
             state = self.sides[held.side]
             if self.kept and not state.naked_ns:
@@ -293,6 +309,7 @@ class Protection:
         if now_ns < state.close_ns or not desk.may_close(side):
             return
         desk.log("error", f"closing the {side.value} position at the market: {reason}")
+        self._rest(reason, now_ns)
         direction = Side.SELL if held.quantity > 0 else Side.BUY
         most = desk.instrument.round_quantity(desk.instrument.market_max_quantity)
         state.close_ns = now_ns + (_CLOSE_PAUSE_NS << desk.lost(side))
@@ -300,3 +317,26 @@ class Protection:
         state.proposed = desk.close(
             direction, side, OrderType.MARKET, min(abs(held.quantity), most), Purpose.CLOSE
         )
+
+    # Rest after a side was closed for want of a stop
+
+    @property
+    def _source(self) -> str:
+        return f"protection:{self.desk.key}"
+
+    def _rest(self, reason: str, now_ns: int) -> None:
+        if self.resting:
+            return
+        self.resting = True
+        self.rests_until_ns = now_ns + self.rest_ns
+        self.rest_ns, rest_ns = min(2 * self.rest_ns, _REST_MOST_NS), self.rest_ns
+        said = f"rests for {rest_ns // 1_000_000_000} s: {reason}"
+        pause = Pause(self._source, said, self.desk.key.venue, self.desk.key)
+        self.desk.actor.tell_control(names.RISK, pause)
+        self.desk.actor.tell(names.position(self.desk.key), CancelEntries())
+
+    def _end_rest(self, now_ns: int) -> None:
+        """Lift a rest that is over."""
+        if self.rests_until_ns and now_ns >= self.rests_until_ns:
+            self.rests_until_ns, self.resting = 0, False
+            self.desk.actor.tell_control(names.RISK, Resume(self._source))

@@ -256,9 +256,12 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
 
 def _lanes(config: Config, venue: VenueParts) -> list[str]:
     groups = config.venues.binance.symbol_groups
-    orders = [f"connection:{venue.name}:orders{group}" for group in range(groups)]
-    urgent = [names.urgent_lane(venue.name), names.cancels_lane(venue.name)]
-    return [names.reads_lane(venue.name), *urgent, *orders]
+    by_group = [
+        f"connection:{venue.name}:{what}{group}"
+        for what in ("urgent", "orders")
+        for group in range(groups)
+    ]
+    return [names.reads_lane(venue.name), names.cancels_lane(venue.name), *by_group]
 
 
 def _lane(config: Config, parts: Parts, venue: VenueParts, lane: str) -> ChildSpec:

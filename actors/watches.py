@@ -99,7 +99,7 @@ class Watches:
                 for key in keys
                 if name
                 in (
-                    names.urgent_lane(key.venue),
+                    names.urgent_lane(key, groups),
                     names.cancels_lane(key.venue),
                     names.orders_lane(key, groups),
                 )

@@ -289,7 +289,8 @@ class Watchman:
         if runtime is None:
             return True
         hung, owner = runtime.hung(), names.position(key)
-        way = {names.RISK, names.JOURNAL, owner, names.urgent_lane(key.venue)}
+        groups = self.house.config.venues.binance.symbol_groups
+        way = {names.RISK, names.JOURNAL, owner, names.urgent_lane(key, groups)}
         return bool(way & hung) or (bool(hung) and runtime.seats[owner].state != "running")
 
     def _journal(self) -> None:

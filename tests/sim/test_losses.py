@@ -87,7 +87,7 @@ def a_report(house: House) -> object:
 
 
 def a_failed_call(house: House) -> object:
-    return CallsTold(VENUE, names.urgent_lane(VENUE), 0, 1, "no answer in time")
+    return CallsTold(VENUE, names.cancels_lane(VENUE), 0, 1, "no answer in time")
 
 
 def a_refusal(house: House) -> object:
@@ -141,7 +141,7 @@ def test_good_calls_are_no_reason_to_look(monkeypatch: pytest.MonkeyPatch) -> No
     house = still(1)
     looks: list[int] = []
     monkeypatch.setattr(Losses, "look", lambda losses: looks.append(1))
-    house.risk().handle(CallsTold(VENUE, names.urgent_lane(VENUE), 20, 0))
+    house.risk().handle(CallsTold(VENUE, names.cancels_lane(VENUE), 20, 0))
     assert not looks
 
 

@@ -272,7 +272,7 @@ def test_a_pause_by_one_part_is_lifted_by_that_part_alone() -> None:
 
 def test_a_lane_uses_the_offset_it_was_told_last() -> None:
     house = trading(13)
-    lane = names.urgent_lane("binance")
+    lane = names.cancels_lane("binance")
     house.runtime.tell_control(lane, ClockTold(123 * D, True, 0, "timesync:binance"))
     house.run(0.1)
     actor = house.runtime.seats[lane].context.actor  # type: ignore[union-attr]

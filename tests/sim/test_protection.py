@@ -127,6 +127,21 @@ def test_stops_that_the_venue_refuses_end_with_the_position_closed_in_time() -> 
     assert closes(house)
 
 
+def test_a_symbol_whose_stops_are_refused_opens_nothing_for_longer_each_time() -> None:
+    house = trading(3, 2)
+    house.world.faults.refuse_stops = True
+    house.run(600)
+    rests = [line for line in house.said("rests for") if line.text.startswith("paused: ")]
+    lengths = [line.text.removeprefix("paused: rests for ").partition(" ")[0] for line in rests]
+    assert lengths[:4] == ["30", "60", "120", "240"]
+    assert len(closes(house)) <= 2 * len(rests) + 2, "one close of each side in each time between"
+
+    house.world.faults.refuse_stops = False
+    house.run(600)
+    position_stops(house)
+    assert not house.risk().risk.paused, "stops work again, and so does trading"
+
+
 def test_stops_whose_placing_stays_unknown_end_with_the_position_closed_in_time() -> None:
     house = still(4)
     house.world.faults.script("place", "unknown_before", "unknown_before")
