@@ -273,7 +273,8 @@ class Watchman:
                 if abs(row.quantity) <= covered:
                     self.bare_since.pop(place, None)
                     continue
-                if self.house.world.faults.unreachable or self._stuck(key):
+                faults = self.house.world.faults
+                if faults.unreachable or self._stuck(key) or self._unread(key):
                     self.bare_since[place] = now_ns  # nobody can place a stop
                 bare_ns = now_ns - self.bare_since.setdefault(place, now_ns)
                 self.longest_bare_ns = max(self.longest_bare_ns, bare_ns)
@@ -292,6 +293,12 @@ class Watchman:
         groups = self.house.config.venues.binance.symbol_groups
         way = {names.RISK, names.JOURNAL, owner, names.urgent_lane(key, groups)}
         return bool(way & hung) or (bool(hung) and runtime.seats[owner].state != "running")
+
+    def _unread(self, key: Key) -> bool:
+        """Tell whether the owner does not know its position, since the venue answers badly."""
+        badly = any(self.house.world.faults.rates.get(call) for call in ("read", "order", "clock"))
+        seat = self.house.runtime.seats[names.position(key)]
+        return badly and (seat.state != "running" or not self.house.position(key).desk.compared)
 
     def _journal(self) -> None:
         """Hold the host's records against the exchange: nothing in them that is not so."""
