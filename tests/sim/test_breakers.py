@@ -45,7 +45,7 @@ def test_it_opens_when_most_calls_fail_and_a_good_probe_closes_it(seed: int) -> 
     while state(house) != "closed":
         assert not new_entries(house, before), "nothing is opened before the probe went well"
         house.run(0.1)
-    house.run(15)
+    house.run(45)  # a side that had no stop meanwhile was closed, and its symbol rests
     assert house.status()["venues"][VENUE]["breaker"] == "closed"
     assert new_entries(house, before)
     assert changes(house)[-3:] == ["open", "half_open", "closed"]
