@@ -50,6 +50,7 @@ class Orders:
     changed: Callable[[], None]
     changed_soon: Callable[[], None]
     unused: list[str] = field(factory=list)
+    unmoved: list[str] = field(factory=list)
     cancels: int = 0
     strangers: set[str] = field(factory=set)
 
@@ -86,11 +87,10 @@ class Orders:
         order = desk.book.live.get(command.client_order_id)
         if not desk.opening:
             why = _FLATTENING if desk.flattening else _COMPARING
-            desk.tell_watcher(desk.refusal(command.client_order_id, "amend", why))
+            self._return_amendment(command, why)
             return
         if order is None or not order.state.at_venue or order.cancel_requested or order.amending:
-            why = "it is not free to move"
-            desk.tell_watcher(desk.refusal(command.client_order_id, "amend", why))
+            self._return_amendment(command, "it is not free to move")
             return
         command = evolve(command, order_id=order.order_id)
         desk.book.ask_amend(command)
@@ -110,6 +110,12 @@ class Orders:
         """Give an approval back unused."""
         self.unused.append(command.client_order_id)
         self.desk.tell_watcher(self.desk.refusal(command.client_order_id, "place", why))
+        self.changed()
+
+    def _return_amendment(self, command: AmendOrder, why: str) -> None:
+        """Give an approval back unused; the order itself goes on as it is."""
+        self.unmoved.append(command.client_order_id)
+        self.desk.tell_watcher(self.desk.refusal(command.client_order_id, "amend", why))
         self.changed()
 
     def _lane(self, command: PlaceOrder) -> str:

@@ -319,7 +319,9 @@ class PositionActor(Actor):
         self.protection.judge(now_ns)
         bare = self.unprotected = self.protection.unprotected()
         cancels, self.orders.cancels = self.orders.cancels, 0
-        report = ExposureReport(self.key, view.positions, working, ended, reset, bare, cancels)
+        let_go = (*ended, *self.orders.unmoved)
+        self.orders.unmoved.clear()
+        report = ExposureReport(self.key, view.positions, working, let_go, reset, bare, cancels)
         self.tell(names.RISK, report)
         self.untold += ended
         # An order whose fills are not all here yet makes a side look emptier than it is.

@@ -279,9 +279,12 @@ def live(truth: Row) -> list[Row]:
     return [row for row in truth["orders"] if row["status"] in ("new", "partially_filled")]
 
 
+def entries(truth: Row) -> list[Row]:
+    return [row for row in live(truth) if (row["side"], row["position_side"]) in OPENING]
+
+
 def check_entries_gone(truth: Row) -> None:
-    left = [row for row in live(truth) if (row["side"], row["position_side"]) in OPENING]
-    assert not left, "entries still at the venue"
+    assert not entries(truth), "entries still at the venue"
 
 
 def check_protected(truth: Row) -> None:

@@ -20,6 +20,7 @@ from tests.e2e.site import (
     check_equal,
     check_no_duplicates,
     check_protected,
+    entries,
     wait_for,
 )
 
@@ -177,7 +178,7 @@ def test_a_host_that_gave_up_stays_halted_and_says_why_until_it_is_reset(
     assert "python run.py reset-halt" in shown
     after = site.start()
     site.wait_status("it stays halted", lambda now: now["halt"] == "halted")
-    check_entries_gone(site.truth())
+    wait_for("no entry is left", lambda: not entries(site.truth()))
     assert after.stop() == 0
 
     assert site.done("reset-halt", *config)[0] == 0
