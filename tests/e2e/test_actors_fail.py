@@ -92,6 +92,8 @@ def test_every_actor_killed_in_turn_comes_back_and_the_books_agree(
     site: Site, tmp_path: Path, first: int
 ):
     """Every fourth one each: a restart reads the account anew, and a minute's weight is limited."""
+    # Three deaths over messages of one symbol within a minute would have it paused as poisoned.
+    site.configure({"supervision": {"poison_after": 1_000}})
     drill = Drill(site, tmp_path)
     killed = []
 

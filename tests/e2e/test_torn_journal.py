@@ -44,11 +44,11 @@ def check_equal_but_for_what_never_filled(books: Row, truth: Row) -> None:
 
 def test_damage_before_the_end_stops_the_start_with_one_line(site: Site) -> None:
     host = site.start()
-    site.wait_fills(more_than=4)
+    site.wait_fills(more_than=8)
     assert host.stop() == 0
     path = site.state_folder / JOURNAL
     whole = path.read_bytes()
-    assert len(whole) > 60_000
+    assert len(whole) > 45_000, "what is overwritten is far from its end"
     path.write_bytes(whole[:24_576] + bytes(8_192) + whole[32_768:])
     damaged = path.read_bytes()
 
