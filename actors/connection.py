@@ -49,7 +49,6 @@ from core.errors import (
 from core.instruments import Instrument
 from core.messages import (
     AmendOrder,
-    CancelAll,
     CancelOrder,
     Key,
     OrderAcknowledged,
@@ -110,8 +109,6 @@ class ConnectionActor(Actor):
                 self._amend(message)
             case CancelOrder():
                 self._cancel(message)
-            case CancelAll():
-                self._cancel_all(message)
             case ArmDeadMan():
                 self._arm(message)
             case SetUpSymbol() | ReadSymbol() | ReadStops() | ReadOrder():
@@ -181,17 +178,6 @@ class ConnectionActor(Actor):
     def _cancel(self, order: CancelOrder) -> None:
         self.context.check()
         self._report(order.key, order.client_order_id, "cancel", lambda: self.venue.cancel(order))
-
-    def _cancel_all(self, orders: CancelAll) -> None:
-        self.context.check()
-        try:
-            self.venue.cancel_all(orders)
-        except VenueError as error:
-            self._called(error)
-            text = f"cancel all: {error}"
-            self.log("warning", self.name, text, symbol=orders.key.symbol)
-        else:
-            self._called()
 
     def _arm(self, order: ArmDeadMan) -> None:
         """Set the venue's count-down; what fails now is tried again with the next arming."""

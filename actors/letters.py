@@ -11,7 +11,6 @@ from actors.messages import Operate, Propose, Write
 from core.letters import Letter, Retry
 from core.messages import (
     AmendOrder,
-    CancelAll,
     CancelOrder,
     Fill,
     FundingPaid,
@@ -30,7 +29,7 @@ from core.risk.gate import Approved
 __all__ = ["Office", "letter_of", "revive"]
 
 _TOLD_AGAIN: Final = (
-    CancelAll, CancelOrder, Fill, FundingPaid, OrderAcknowledged, OrderOutcomeUnknown,
+    CancelOrder, Fill, FundingPaid, OrderAcknowledged, OrderOutcomeUnknown,
     OrderRefused, OrderUpdated,
 )  # fmt: skip
 _INTENTS: Final = (AmendIntended, CancelIntended, OrderIntended)

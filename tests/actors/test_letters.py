@@ -13,7 +13,6 @@ from core.errors import Rejected
 from core.letters import Letter
 from core.messages import (
     AmendOrder,
-    CancelAll,
     CancelOrder,
     FundingPaid,
     MarkPrice,
@@ -34,7 +33,6 @@ AMENDMENT = AmendOrder(BTC, ORDER.client_order_id, "7", Side.BUY, PositionSide.L
 MARK = MarkPrice(BTC, D(1), D(1), D(0), 0, 0)
 POSITION = names.position(BTC)
 FACTS = [
-    CancelAll(BTC),
     CancelOrder(BTC, "c"),
     fill("1", Side.BUY, "1", "100"),
     FundingPaid(BTC, D(1), "USDT", "1", 1),
