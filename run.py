@@ -15,10 +15,20 @@ from contextlib import ExitStack, suppress
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import attrs
 
 from adapters import cli
-from core.errors import ConfigError, JournalError, NotReady, VenueError
+from core.errors import (
+    BulkheadError,
+    ConfigError,
+    JournalError,
+    NotReady,
+    UserError,
+    VenueError,
+)
+from core.letters import UNWRITABLE
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     from core.config import Config
     from core.messages import Key
     from core.ports import Venue
+    from core.replay import Stage
 
 HERE = Path(__file__).resolve().parent
 GAVE_UP = 4
@@ -41,19 +52,24 @@ _MORE_THAN_ENTRIES_S = 0.3
 _STOP_WITHIN_S = 2.5
 _KILL_WITHIN_S = 0.3
 _ANSWER_WITHIN_S = 3.0
+_HEALTHY_WITHIN_S = 2.0
+_TAKE_BACK_WITHIN_S = 10.0
 
 
-def run_host(config: Config, *, for_s: float | None) -> int:
+def run_host(config: Config, *, for_s: float | None, accidents: TextIO | None = None) -> int:
     """Run the host until it is stopped, or for `for_s` seconds; return the exit code.
 
-    The command line refuses a live configuration that was not confirmed with `--live`.
+    The command line refuses a live configuration that was not confirmed with `--live`. `accidents`
+    is a drill's: each line of it says what shall go wrong in this host.
     """
     from adapters.console import LinesDisplay, TableDisplay
     from adapters.lock import InstanceLock
     from adapters.logs import configure
 
     stop = _StopSignal()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # else they end a host that holds positions
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         # A closed terminal ends the host in order, unless `nohup` said that it shall not.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
@@ -63,7 +79,12 @@ def run_host(config: Config, *, for_s: float | None) -> int:
     log = configure(config.logs, config.paths.logs, console=display.line)
     try:
         with InstanceLock(Path(config.paths.state), config.host_name):
-            return _Host(config, display, log, stop).run(for_s)
+            host = _Host(config, display, log, stop)
+            if accidents is not None:
+                from adapters.drills.accidents import obey
+
+                obey(accidents, host.runtime.kill, host.runtime.stall, log.log)
+            return host.run(for_s)
     finally:
         display.close()
         log.close()
@@ -103,13 +124,17 @@ class _Host:
     ) -> None:
         from actors.letters import Office
         from actors.runtime import ThreadsRuntime
+        from adapters.alerts import open_alarm
         from adapters.deadletters import FOLDER, Keeper
 
         self.config = config
         self.display = display
         self.log = log
         self.stop = stop
+        self.metrics: str | None = None
         self.venues = (_binance(config, log.hide),)
+        self.alarm = open_alarm(config, os.environ, log.log, log.hide)
+        log.listen(self.alarm.hear)
         self.letters = Keeper(Path(config.paths.state) / FOLDER, log.log)
         self.runtime = ThreadsRuntime(
             seed=config.paper.seed,
@@ -126,30 +151,68 @@ class _Host:
         )
 
     def run(self, for_s: float | None) -> int:
-        """Run until a signal, the time is up, or the root gave up."""
+        """Run until a signal, the time is up, or the root gave up; people are told of that.
+
+        They are told of a start that is refused too: nobody may be there to read it.
+        """
+        try:
+            return self._begin(for_s)
+        except Exception as error:
+            words = str(error) if isinstance(error, BulkheadError) else type(error).__name__
+            self.alarm.tell(self.log.mask(f"the host ends: {words}"))
+            raise
+        finally:
+            self.alarm.close()
+
+    def _begin(self, for_s: float | None) -> int:
+        from adapters.lock import account_locks
+
+        state = Path(self.config.paths.state)
+        self._prepare_journal(state)
+        self._start_exchanges()
+        accounts = {venue.name: (venue.endpoints, venue.account) for venue in self.venues}
+        try:
+            self._check_accounts()
+            locks = account_locks(self.config, accounts, os.environ)
+        except UserError:
+            self._stop_exchanges()
+            raise
+        with locks:
+            return self._run(state, for_s)
+
+    def _run(self, state: Path, for_s: float | None) -> int:
         from actors.runtime import tune_process
         from actors.supervisor import tree
+        from adapters.logs import printable, stderr_line
+        from adapters.metrics.serving import serving
         from adapters.operations import SOCKET, OperationsServer
         from core.records import HostStarted, HostStopped
 
         config = self.config
-        state = Path(config.paths.state)
-        self._prepare_journal(state)
-        self._start_exchanges()
         if not self._check_readiness():
             self.log.log("info", "host", f"stopped before it began: {self.stop.reason}")
             return 0
-        self._write_down(HostStarted(config.mode, config.host_name, _version()))
+        try:
+            self._write_down(HostStarted(config.mode, config.host_name, _version()))
+        except JournalError as error:
+            self._stop_exchanges()
+            raise _no_journal(error) from error
         spec = tree(config, self._parts(state))
         self.log.log("info", "host", f"starting in {config.mode} mode, state in {state}")
         self.runtime.start(spec)
         tune_process(config.supervision.switch_interval_us / 1e6)
         server = OperationsServer(state / SOCKET, self._answer, self.log.log)
+        slow_ms, labels = config.risk.guards.slow_mailbox_ms, {"host": config.host_name}
+        labels["version"] = _version()
         try:
-            outcome = self._wait(for_s)
+            with serving(config.metrics, self._status, slow_ms, labels, self.log.log) as found:
+                self.metrics = found
+                outcome = self._wait(for_s)
         finally:
             server.close()
             self.letters.close()
+        if outcome.exit == "gave_up":
+            self._take_back_entries()
         try:
             self._write_down(HostStopped(outcome.reason))
         except JournalError as error:
@@ -157,6 +220,9 @@ class _Host:
             self.log.log("error", "host", text)
         if outcome.exit == "gave_up":
             self.log.log("critical", "host", f"gave up: {outcome.reason}")
+            mend = f"see {self.config.paths.logs}/bulkhead.log, then python run.py reset-halt"
+            what = f"error: the host gave up: {outcome.reason} (supervision): {mend}"
+            stderr_line(printable(self.log.mask(what)))
             return GAVE_UP
         self.log.log("info", "host", f"stopped: {outcome.reason}")
         return 0
@@ -175,7 +241,9 @@ class _Host:
         self.log.log("info", "host", f"stopping: {self.stop.reason}")
         processes = [venue.process for venue in self.venues if venue.process is not None]
         for process in processes:
-            process.close_market()
+            if not process.close_market():
+                text = "the local exchange trades on: the next start books what fills from now on"
+                self.log.log("warning", "host", text)
         patience_s = self.config.execution.entry_cancel_timeout_s + _MORE_THAN_ENTRIES_S
         outcome = close(self.runtime, self.stop.reason, patience_s)
         outcome = outcome or self.runtime.stop(self.stop.reason, _STOP_WITHIN_S)
@@ -183,6 +251,27 @@ class _Host:
             for process in processes:
                 process.stop(_KILL_WITHIN_S)
         return outcome
+
+    def _take_back_entries(self) -> None:
+        """Cancel at each venue what might open something, once no actor is left to do it.
+
+        Not at a local exchange that ended with the host: nothing fills there before the next one.
+        """
+        from adapters.last_act import take_back_entries
+        from core.messages import Key
+
+        bots = self.config.bots
+        for venue in self.venues:
+            if venue.process is None or venue.process.alive():
+                keys = [
+                    Key(venue.name, s)
+                    for bot in bots
+                    if bot.venue == venue.name
+                    for s in bot.symbols
+                ]
+                client, host = venue.make_venue(), self.config.host_name
+                take_back_entries(client, keys, host, self.log.log, _TAKE_BACK_WITHIN_S)
+                client.close()
 
     def _start_exchanges(self) -> None:
         """Start the local exchange before the host: what is wrong with its options ends the start.
@@ -196,6 +285,19 @@ class _Host:
                 with suppress(VenueError):
                     venue.process.ensure()
 
+    def _check_accounts(self) -> None:
+        """Refuse a local exchange that is not the one of key and books. Errors: `UserError`."""
+        from adapters.paper_setup import check_account
+
+        for venue in self.venues:
+            if venue.process is not None:
+                check_account(self.config, venue)
+
+    def _stop_exchanges(self) -> None:
+        for venue in self.venues:
+            if venue.process is not None:
+                venue.process.stop()
+
     def _check_readiness(self) -> bool:
         """Look at everything a start needs, once; False when somebody stopped the host meanwhile.
 
@@ -208,9 +310,7 @@ class _Host:
             self.log.log(level, "readiness", line)
         if not report.stopping and not self.stop.reason:
             return True
-        for venue in self.venues:
-            if venue.process is not None:
-                venue.process.stop()
+        self._stop_exchanges()
         if report.stopping:
             raise refusal(report)
         return False
@@ -218,14 +318,12 @@ class _Host:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the operator's socket."""
         from actors import names
-        from actors.messages import Operate, StatusWanted
+        from actors.messages.risk import Operate
         from core.operating import read, within_s
 
         if request.get("command") == "status":
             symbol = str(request.get("symbol", ""))
-            return self._ask(
-                names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), _ANSWER_WITHIN_S
-            )
+            return self._status(symbol, _ANSWER_WITHIN_S) | {"metrics": self.metrics}
         if request.get("command") == "deadletters":
             return self._answer_letters(request)
         order = read(request)
@@ -234,6 +332,15 @@ class _Host:
             lambda reply: Operate(order.name, reply, order.symbol, order.percent),
             within_s(order, self.config.execution.flatten_within_s),
         )
+
+    def _status(self, symbol: str = "", within_s: float = _HEALTHY_WITHIN_S) -> dict[str, Any]:
+        from actors import names
+        from actors.messages.operations import StatusWanted
+        from adapters.operations import HostSilent
+
+        if self.runtime.outcome is not None:
+            raise HostSilent("it has stopped")
+        return self._ask(names.OPERATIONS, lambda reply: StatusWanted(reply, symbol), within_s)
 
     def _ask(
         self, name: str, message: Callable[[Reply], object], within_s: float
@@ -255,7 +362,8 @@ class _Host:
         # While it stops mailboxes close one by one, and the next start asks the venue.
         stopping = bool(self.stop.reason) or self.runtime.outcome is not None
         now_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
-        self.office.hear(reason, to, message, now_ns, monotonic_ns, kept=not stopping)
+        kept = not stopping or reason == UNWRITABLE  # no start can ask anybody for that again
+        self.office.hear(reason, to, message, now_ns, monotonic_ns, kept=kept)
 
     def _answer_letters(self, request: dict[str, Any]) -> dict[str, Any]:
         from actors.letters import revive
@@ -274,8 +382,7 @@ class _Host:
         try:
             prepare(path, settings, host, self.log.log, time.time_ns())
         except JournalError as error:
-            mend = "see docs/journal.md, Mending"
-            raise NotReady(str(error), "readiness: journal", mend) from error
+            raise _no_journal(error) from error
 
     def _write_down(self, payload: object) -> None:
         """Write one record while no actor does."""
@@ -292,38 +399,58 @@ class _Host:
         from actors.supervisor import Parts
         from adapters.operations import JOURNAL, open_journal
         from adapters.storage.journal import JournalReader
+        from adapters.usage import read_usage
 
         return Parts(
             open_journal=partial(open_journal, self.config),
             records=JournalReader(state / JOURNAL),
             venues=self.venues,
             statistics=self.runtime.statistics,
+            usage=read_usage,
             display=self.display,
             log=self.log.log,
+            alerts=self.alarm.figures,
         )
 
 
-def check_host(config: Config, *, json: bool) -> int:
+def _no_journal(error: JournalError) -> NotReady:
+    return NotReady(str(error), "readiness: journal", "see docs/journal.md, Mending")
+
+
+def check_host(config: Config, *, json: bool, alert: bool) -> int:
     """Print the readiness report; return 0 when a start would be allowed, 3 when not.
 
-    A local exchange that does not run is started for it, on a copy of its account.
+    A local exchange that does not run is started for it, on a copy of its account. With `alert`
+    each channel of `[alerts]` is sent a test message, and how that went stands in the report.
     """
-    from adapters.paper_setup import untouched
+    from adapters.alerts.trial import try_channels
+    from adapters.paper_setup import check_account, untouched
     from adapters.readiness import examine, show
 
     with untouched(config) as asked, ExitStack() as ends:
 
         def venues() -> list[VenueParts]:
             venue = _binance(asked, lambda _: None)
-            if venue.process is not None and not venue.process.find():
-                ends.callback(venue.process.stop)
-                with suppress(VenueError):
-                    venue.process.ensure()
+            if venue.process is not None:
+                if not venue.process.find():
+                    ends.callback(venue.process.stop)
+                    with suppress(VenueError):
+                        venue.process.ensure()
+                check_account(config, venue)
             return [venue]
 
+        tried = try_channels(config, os.environ) if alert else []
         report = examine(config, os.environ, venues)
+        report = attrs.evolve(report, items=(*report.items, *tried))
     show(report, json=json)
     return 0 if report.ready else cli.NOT_READY
+
+
+def replay_stage() -> Stage:
+    """Return the step runtime on which `replay` has strategies and risk decide again."""
+    from actors.replaying import StepStage
+
+    return StepStage()
 
 
 def _remote_hosts(mode: str) -> Hosts:
@@ -345,6 +472,7 @@ def _binance(config: Config, hide: Callable[[Secret], None]) -> VenueParts:
     """Build Binance's parts for the configured mode; `hide` keeps a secret out of the log."""
     from actors.supervisor import VenueParts
     from adapters.configuration import keys
+    from adapters.lock import fingerprint
     from adapters.paper_setup import paper_exchange
     from adapters.venues.binance_usdm.history import OrderIds
     from adapters.venues.binance_usdm.hosts import local
@@ -410,12 +538,13 @@ def _binance(config: Config, hide: Callable[[Secret], None]) -> VenueParts:
         market_streams=market,
         account_streams=account,
         process=process,
+        account=fingerprint(key.reveal()),
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code."""
-    return cli.main(run_host, check_host, arguments)
+    return cli.main(run_host, check_host, replay_stage, arguments)
 
 
 def _version() -> str:

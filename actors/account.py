@@ -6,19 +6,26 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors import names
-from actors.messages import (
+from actors.backoff import Backoff
+from actors.foreigners import Foreigners
+from actors.income_check import IncomeCheck
+from actors.messages.account import Holding
+from actors.messages.journal import Recalled, Write
+from actors.messages.lanes import (
     AccountRead,
-    AccountReport,
     BookingsRead,
-    ForeignFound,
+    IncomeRead,
+    PositionsRead,
     ReadAccount,
     ReadBookings,
     ReadFailed,
-    Tick,
-    WalletTold,
-    Write,
+    ReadIncome,
+    ReadPositions,
 )
+from actors.messages.operations import AccountReport, Tick
+from actors.messages.risk import WalletTold
 from actors.runtime import Actor, Timer
+from actors.survey import Survey
 from actors.wallet_check import WalletCheck
 from core.messages import (
     BalanceUpdated,
@@ -27,7 +34,6 @@ from core.messages import (
     Key,
     OrderUpdated,
     PositionReported,
-    PositionSide,
     StreamConnected,
     StreamLost,
 )
@@ -37,8 +43,8 @@ from core.records import BooksOpened, Transferred, WalletAdjusted, WalletDiffere
 from core.transfers import Transfers
 
 _RETRY_NS = 2_000_000_000
+_LONGEST_RETRY_NS = 4_000_000_000
 _BOOKINGS_NS = 600_000_000_000
-_STRANGERS_MOST = 10_000
 _LATE_NS = (10_000_000_000, 60_000_000_000)
 _TRADING = ("order", "funding_fee", "margin_transfer", "margin_type_change")
 _MOVES = (
@@ -51,9 +57,11 @@ class AccountActor(Actor):
     """Own the wallet of one venue, as the venue states it.
 
     State: wallet balance per asset (realised only, in that asset), transfers since the books were
-    opened, margins of the last reading, orders and sides of strangers told of.
-    Fails: an unreadable account is asked for again; until it and its transfers are known the venue
-    is not ready. A wallet that stays different from the books' is journalled and logged.
+    opened, margins of the last reading, orders and sides of strangers told of; what each symbol's
+    position acts on, as it says (`Survey`).
+    Fails: an unreadable account is asked for again; until it is known the venue is not ready, and
+    until its transfers are, risk knows no wallet and lets nothing be opened. A wallet that stays
+    different from the books' is journalled and logged; not while the journal lacks what waits.
     Rules: `core.transfers`; the books' own sums are `core.wallets`, compared and never mixed.
     """
 
@@ -63,6 +71,8 @@ class AccountActor(Actor):
         asset: str,
         hedge_mode: bool,
         refresh_ns: int,
+        survey_ns: int,
+        income_ns: int,
         keys: Sequence[Key],
         records: Records,
         log: Log,
@@ -71,10 +81,15 @@ class AccountActor(Actor):
         self.asset = asset
         self.hedge_mode = hedge_mode
         self.refresh_ns = refresh_ns
-        self.keys = frozenset(keys)
+        self.survey_ns = survey_ns
+        self.survey = Survey(self, venue_name)
+        self.foreigners = Foreigners(self, venue_name, frozenset(keys), log)
         self.records = records
         self.log = log
         self.check = WalletCheck(records, venue_name, asset)
+        self.income = IncomeCheck(
+            self, venue_name, frozenset(keys), income_ns, self.check, self._report, log
+        )
         self.wallets: dict[str, Decimal] = {}
         self.stated_ns: dict[str, int] = {}
         self.as_of_ns = 0
@@ -82,14 +97,14 @@ class AccountActor(Actor):
         self.read_ns = 0
         self.explained = True
         self.retry: Timer | None = None
+        self.backoff = Backoff(self, _RETRY_NS, _LONGEST_RETRY_NS)
         self.opening: BooksOpened | None = None
         self.transfers = Transfers(0)
         self.known: set[str] = set()
         self.bookings_ns = 0
-        self.asking_bookings = False
-        self.journalled = self.booked = False
-        self.foreign_orders: dict[str, None] = {}
-        self.foreign_sides: dict[tuple[Key, PositionSide], Decimal] = {}
+        self.asking_bookings = self.compared = self.journalled = self.booked = self.answered = False
+        self.orders_due = True
+        self.differences = 0
 
     def starting(self) -> None:
         self.waiting("reading the journal")
@@ -106,7 +121,9 @@ class AccountActor(Actor):
                     self.known.add(adjusted.adjustment_id)
         self._read()
         self.every(self.refresh_ns, Tick("refresh"))
-        self.every(_BOOKINGS_NS, Tick("bookings"))
+        self.every(_BOOKINGS_NS, Tick("bookings", "orders"))
+        self.every(self.survey_ns, Tick("survey"))
+        self.income.begin()
 
     def _mine(self, payload: BooksOpened | Transferred) -> bool:
         return (payload.venue, payload.asset) == (self.venue_name, self.asset)
@@ -126,18 +143,40 @@ class AccountActor(Actor):
                 self._read()
             case Tick("bookings", "explained") if self.explained:
                 pass
+            case Tick("bookings", "orders"):
+                self.orders_due = True
+                self._ask_bookings()
             case Tick("bookings"):
                 self._ask_bookings()
             case Tick("compare"):
                 self._compare()
+            case Recalled(about="wallet") if self.check.answered():
+                self._compare(lacking=bool(message.records))
+            case Holding():
+                self.survey.hold(message)
+            case Tick("survey"):
+                self.survey.look()
+            case PositionsRead():
+                self.foreigners.positions(message.positions)
+                self.survey.read(message)
+            case Tick("judge"):
+                self.survey.judge()
+            case Tick("income"):
+                self.income.look()
+            case IncomeRead():
+                self.income.read(message)
+            case Recalled(about="income"):
+                self.income.recalled(message)
+            case Tick("judge income"):
+                self.income.judge()
             case ReadFailed():
                 self._failed(message)
             case OrderUpdated():
-                self._foreign_order(message)
+                self.foreigners.order(message)
             case Fill():
-                self._foreign_order(message)
+                self.foreigners.order(message)
             case PositionReported():
-                self._foreign_position(message)
+                self.foreigners.position(message)
             case FundingPaid() | StreamLost():
                 pass
 
@@ -154,15 +193,27 @@ class AccountActor(Actor):
             return
         self.asking_bookings = True
         since_ns = max(self.opening.as_of_ns, self.bookings_ns - _BOOKINGS_NS)
-        request = ReadBookings(since_ns, self.name, with_orders=True)
+        request = ReadBookings(since_ns, self.name, self.orders_due)
         self.tell(names.reads_lane(self.venue_name), request)
 
     def _failed(self, failed: ReadFailed) -> None:
-        self.log("warning", self.name, f"reading the account: {failed.error}")
-        pause_ns = max(_RETRY_NS, failed.error.retry_after_ns)
+        match failed.request:
+            case ReadPositions():
+                news, beside = self.survey.failed(failed.error.retry_after_ns), True
+            case ReadIncome():
+                news, beside = self.income.failed(failed.error), True
+            case _:
+                news, beside = True, False
+        if news:
+            self.log("warning", self.name, f"reading the account: {failed.error}")
+        if beside:
+            return
+        pause_ns = self.backoff.pause_ns(failed.error.retry_after_ns)
         if isinstance(failed.request, ReadBookings):
             self.asking_bookings = False
             self.after(pause_ns, Tick("bookings"))
+            self.answered = True  # entries wait for the wallet, told with the bookings; stops not
+            self._ready()
         elif self.state is None:
             if self.retry is not None:
                 self.retry.cancel()
@@ -173,21 +224,19 @@ class AccountActor(Actor):
     # The wallet
 
     def _account(self, read: AccountRead) -> None:
+        self.backoff.reset()
         first = self.state is None
         self.state, self.read_ns = read.state, self.monotonic_ns()
         for balance in read.state.balances:
             if self._balance(balance) and balance.asset == self.asset and not first:
                 self.explained = False  # until the books say so: it may be a transfer
         self.as_of_ns = max(self.as_of_ns, read.state.event_ns)
-        stated = {(position.key, position.position_side) for position in read.positions}
-        for side in self.foreign_sides.keys() - stated:
-            del self.foreign_sides[side]
-        for position in read.positions:
-            self._foreign_position(position)
+        self.foreigners.positions(read.positions)
         if first:
             self._open(read)
         self._tell_wallet()
-        self._compare()
+        if not self.check.inquire(self):
+            self._compare(lacking=True)
 
     def _open(self, read: AccountRead) -> None:
         wallet = self.wallets.get(self.asset, Decimal(0))
@@ -232,8 +281,7 @@ class AccountActor(Actor):
         self.wallets[balance.asset] = balance.wallet
         self._journal(balance)
         if balance.asset == self.asset:
-            report = AccountReport(self.venue_name, balance.wallet, balance.asset)
-            self.tell_latest(names.OPERATIONS, self.name, report)
+            self._report()
         return True
 
     def _tell_wallet(self) -> None:
@@ -254,13 +302,16 @@ class AccountActor(Actor):
         self.tell(names.RISK, told)
 
     def _bookings(self, read: BookingsRead) -> None:
+        self.backoff.reset()
         self.asking_bookings = False
         self.bookings_ns = max(self.bookings_ns, read.as_of_ns)
         for booking in read.bookings:
             self._book(booking)
-        for order in read.orders or ():
-            self._foreign_order(order)
-        self.booked = True
+        if read.orders is not None:
+            self.orders_due = False
+            for order in read.orders:
+                self.foreigners.order(order)
+        self.booked = self.answered = True
         self._tell_wallet()
         self._ready()
 
@@ -284,17 +335,24 @@ class AccountActor(Actor):
             self.transfers.book(moved)
 
     def _ready(self) -> None:
-        if self.journalled and self.booked:
+        if self.journalled and self.answered:
             self.ready()
 
-    def _compare(self) -> None:
+    def _compare(self, *, lacking: bool = False) -> None:
         """Compare the wallet just read with the books; a long journal is folded part by part."""
         if not self.journalled or self.state is None:
             return
-        if self.check.fold():
+        if lacking:
+            self.check.forget()
+            self.compared = False
+            self._report()
+        elif self.check.fold():
             self.tell(self.name, Tick("compare"))
-            return
-        stated = next((b.wallet for b in self.state.balances if b.asset == self.asset), None)
+        else:
+            self._judge(self.state)
+
+    def _judge(self, state: AccountState) -> None:
+        stated = next((b.wallet for b in state.balances if b.asset == self.asset), None)
         if stated is None:
             return
         ours, times = self.check.compare(stated, self.now_ns())
@@ -304,39 +362,24 @@ class AccountActor(Actor):
             self.explained = not self.check.apart
             self._tell_wallet()
         if self.check.stays_apart:
+            self.differences += 1
             self._journal(WalletDiffered(self.venue_name, self.asset, ours, stated))
             what = f"wallet differs: the books' {text(ours)}, the venue's {text(stated)}"
             self.log("error", self.name, f"{what} {self.asset}")
+        self.compared = True
+        self._report()
 
-    # Strangers
-
-    def _foreign_position(self, position: PositionReported) -> None:
-        """Tell of a side once, and again where it grows: somebody is at work there."""
-        side, size = (position.key, position.position_side), abs(position.quantity)
-        if not size:
-            self.foreign_sides.pop(side, None)
-        elif position.key not in self.keys and size > self.foreign_sides.get(side, Decimal(0)):
-            self.foreign_sides[side] = size
-            words = f"{position.position_side.value} {text(position.quantity)}"
-            self._foreign(position.key, f"position {words}")
-
-    def _foreign_order(self, said: OrderUpdated | Fill) -> None:
-        """Tell of each order once, whatever becomes of it."""
-        name = said.client_order_id
-        if said.key in self.keys or name in self.foreign_orders:
+    def _report(self) -> None:
+        wallet = self.wallets.get(self.asset)
+        if wallet is None:
             return
-        self.foreign_orders[name] = None
-        if len(self.foreign_orders) > _STRANGERS_MOST:
-            del self.foreign_orders[next(iter(self.foreign_orders))]
-        if isinstance(said, Fill):
-            self._foreign(said.key, f"order {name}: a fill")
-        else:
-            self._foreign(said.key, f"order {name}: {said.side.value} {said.type.value}")
-
-    def _foreign(self, key: Key, what: str) -> None:
-        what = f"{what} in {key.symbol}, which no bot of this host trades"
-        self.log("warning", self.name, what, symbol=key.symbol)
-        self.tell(names.RISK, ForeignFound(self.venue_name, key.symbol, what))
+        # In passing they differ while a fill is on its way: that is nothing to show.
+        certain = self.compared and not self.check.apart
+        apart = self.check.difference if certain else None
+        report = AccountReport(
+            self.venue_name, wallet, self.asset, apart, self.differences, self.income.drift()
+        )
+        self.tell_latest(names.OPERATIONS, self.name, report)
 
     def _journal(self, payload: object) -> None:
         record = Record(payload, self.now_ns(), actor=self.name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import define, field
 
 from actors import names
-from actors.messages import CallsTold, ProbeVenue
+from actors.messages.risk import CallsTold, ProbeVenue
 from actors.risk_desk import RiskDesk
 from core.records import BreakerChanged
 from core.risk.breaker import Breaker, BreakerState

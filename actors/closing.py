@@ -8,7 +8,8 @@ from attrs import define, field
 
 from actors.deadman import DeadMan
 from actors.desk import Desk, words
-from actors.messages import CancelEntries, EntriesCancelled, Tick
+from actors.messages.operations import Tick
+from actors.messages.risk import CancelEntries, EntriesCancelled
 from actors.orders import Orders
 from actors.protection import Protection
 from core.orders import State

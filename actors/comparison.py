@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from actors import names
+from actors.backoff import Backoff
 from actors.desk import Desk
-from actors.messages import (
-    InstrumentListed,
+from actors.messages.account import CompareAgain
+from actors.messages.lanes import (
     Read,
     ReadFailed,
     ReadSymbol,
-    Resume,
     SetUpSymbol,
+    StreamDoubted,
     SymbolRead,
     SymbolSetUp,
-    Tick,
 )
+from actors.messages.operations import Tick
+from actors.messages.risk import InstrumentListed, Resume
 from actors.orders import Orders
 from actors.runtime import Timer
 from actors.stated import Stated
@@ -28,7 +29,6 @@ from core.messages import (
     Fill,
     FundingPaid,
     MarkPrice,
-    OrderStatus,
     OrderUpdated,
     PositionReported,
     PositionSide,
@@ -40,6 +40,7 @@ from core.records import Reconciled, SymbolOpened
 __all__ = ["Comparison"]
 
 _RETRY_NS = 1_000_000_000
+_LONGEST_RETRY_NS = 4_000_000_000
 _OVERLAP_NS = 60_000_000_000
 _FUNDING_LATE_NS = 50_000_000_000
 _READS_TO_AGREE = 3
@@ -48,6 +49,7 @@ _READ_LOST_NS = 30_000_000_000
 _UNLISTED_RETRY_NS = 30_000_000_000
 _VERIFIED_EVERY_NS = 600_000_000_000
 _EARLY_MOST = 10_000
+_TOLD_WITHIN_NS = 2_000_000_000
 _TOKENS = 1_000_000_000
 
 
@@ -70,8 +72,9 @@ class Comparison:
     Its orders and fills are folded in; a position that they do not explain is protected and closed
     as the venue states it (`Desk.stated`), while our books and risk's pause wait for a person.
     Events of the stream wait in `early` until the first comparison, then go to `handle`.
-    `changed` and `began` are for the actor:
-    something is new; the first comparison has found no difference.
+    `_listening` once the stream, connected anew, was compared with: a fill that it does not tell
+    from then on is a reason to doubt it. `changed` and `began` are for the actor: something is new;
+    the first comparison has found no difference.
     """
 
     desk: Desk
@@ -81,10 +84,12 @@ class Comparison:
     changed: Callable[[], None]
     began: Callable[[], None]
     stated: Stated = field(init=False)
+    backoff: Backoff = field(init=False)
     early: list[object] = field(factory=list, init=False)
     _retry: Timer | None = field(default=None, init=False)
     _setting_up_until_ns: int = field(default=0, init=False)
     _reading_until_ns: int = field(default=0, init=False)
+    _since_ns: int = field(default=0, init=False)
     _token: int = field(default=0, init=False)
     _answer_counts_from: int = field(default=0, init=False)
     _reads_differing: int = field(default=0, init=False)
@@ -95,10 +100,12 @@ class Comparison:
     _funding_read_ns: int = field(default=0, init=False)
     _asked_funding: bool = field(default=False, init=False)
     _waiting: list[_Waiting] = field(factory=list, init=False)
+    _listening: bool = field(default=False, init=False)
     _told_apart: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.stated = Stated(self.desk)
+        self.backoff = Backoff(self.desk.actor, _RETRY_NS, _LONGEST_RETRY_NS)
 
     # Asking
 
@@ -142,6 +149,7 @@ class Comparison:
     def set_up_done(self, done: SymbolSetUp) -> None:
         """Take the instrument in, then compare."""
         desk = self.desk
+        self.backoff.reset()
         desk.instrument = done.instrument
         desk.book.positions.multiplier = done.instrument.multiplier
         desk.mark = desk.mark or done.mark
@@ -165,20 +173,13 @@ class Comparison:
             for order in desk.book.live.values()
             if order.state is not State.SUBMITTING
         )
-        since_ns = max(desk.book.verified_ns - _OVERLAP_NS, desk.book.opened_ns)
+        self._since_ns = since_ns = desk.book.unproven_ns(_OVERLAP_NS)
         self._token += 1
         self._asked_funding = not desk.synced or self._funding_due()
         funding_since_ns = min(since_ns, self._funding_read_ns - 2 * _OVERLAP_NS)
         funding_since_ns = max(funding_since_ns, desk.book.opened_ns)
-        request = ReadSymbol(
-            desk.key,
-            since_ns,
-            asked,
-            desk.actor.name,
-            self._present_token,
-            self._asked_funding,
-            funding_since_ns,
-        )
+        me, token, with_funding = desk.actor.name, self._present_token, self._asked_funding
+        request = ReadSymbol(desk.key, since_ns, asked, me, token, with_funding, funding_since_ns)
         desk.read(request)
 
     @property
@@ -193,7 +194,7 @@ class Comparison:
         """Hear that the venue could not be asked: again after a pause."""
         desk = self.desk
         desk.log("warning", f"reading {desk.key}: {failed.error}")
-        pause_ns = max(_RETRY_NS, failed.error.retry_after_ns)
+        pause_ns = 0
         if isinstance(failed.request, SetUpSymbol):
             self._setting_up_until_ns = 0
             if isinstance(failed.error, Rejected):
@@ -202,7 +203,7 @@ class Comparison:
             self._reading_until_ns = 0
         else:
             return
-        self._ask_again(pause_ns)
+        self._ask_again(pause_ns or self.backoff.pause_ns(failed.error.retry_after_ns))
         if desk.synced:
             return
         desk.actor.waiting(failed.error.message)
@@ -218,12 +219,12 @@ class Comparison:
 
     def stream_lost(self, lost: StreamLost) -> None:
         """Open nothing while the account stream is down."""
-        self.desk.stream_up = False
+        self.desk.stream_up = self._listening = False
         self.desk.pause(f"account stream lost: {lost.reason}")
 
     def stream_back(self) -> None:
         """Compare anew: what was asked before may lack what was missed."""
-        self.desk.stream_up = True
+        self.desk.stream_up, self._listening = True, False
         self.compare_anew()
 
     def keep_early(self, event: OrderUpdated | Fill | FundingPaid) -> None:
@@ -233,6 +234,13 @@ class Comparison:
             self._answer_counts_from = self._token + 1
             self.desk.log("warning", f"more than {_EARLY_MOST} events before the first comparison")
         self.early.append(event)
+
+    def compare_again(self, told: CompareAgain) -> None:
+        """Compare at once: a reading of the whole account says otherwise."""
+        self.desk.book.doubt(told.fills_since_ns)
+        if self.desk.compared:
+            self.desk.log("warning", f"{told.why}; comparing with the venue")
+            self.compare_anew()
 
     def heard(self, said: PositionReported) -> None:
         """Keep the stream's word on a side."""
@@ -260,13 +268,22 @@ class Comparison:
         if not self._asked(read):
             return
         self._reading_until_ns = 0
-        differences: list[str] = []
-        changed = False
+        self.backoff.reset()
+        desk, differences = self.desk, list[str]()
+        changed = untold = False
         for fill in read.fills:
             if self.orders.fold(fill):
                 differences.append(f"fill {fill.fill_id} of {fill.client_order_id} was missing")
+                untold |= fill.time_ns < read.as_of_ns - _TOLD_WITHIN_NS
+        fills = len(differences)
+        desk.differs("fill", fills)
+        if untold and self._listening:
+            stream = names.stream(self.desk.key.venue, "account")
+            reason = f"it told {self.desk.key.symbol} nothing of a fill"
+            self.desk.actor.tell(stream, StreamDoubted(reason))
         for funding in read.funding:
             self.funding(funding)
+        self.orders.look_for_lost(read.orders)
         for said in read.orders:
             known = self.desk.book.find(said.client_order_id)
             self._vanished.pop(said.client_order_id, None)
@@ -276,6 +293,7 @@ class Comparison:
                     differences.append(f"order {said.client_order_id} was not in the journal")
         for missing in read.missing:
             changed |= self._vanish(missing, read.as_of_ns, differences)
+        desk.differs("order", len(differences) - fills)
         self._compare_positions(read, differences, changed=changed or bool(differences))
 
     def _vanish(self, client_order_id: str, as_of_ns: int, differences: list[str]) -> bool:
@@ -292,34 +310,20 @@ class Comparison:
             return False
         del self._vanished[order.id]
         differences.append(f"order {order.id} is unknown to the venue")
-        command = order.command
-        ended = OrderUpdated(
-            self.desk.key,
-            order.id,
-            order.order_id,
-            command.side,
-            command.position_side,
-            command.type,
-            OrderStatus.CANCELLED,
-            order.price,
-            order.quantity,
-            order.filled,
-            max(as_of_ns, order.terms_ns),
-            command.trigger_price or Decimal(0),
-            command.reduce_only,
-            reason="unknown to the venue",
-        )
-        return self.orders.take(ended)
+        return self.orders.vanished(order, as_of_ns)
 
     def _compare_positions(
         self, read: SymbolRead, differences: list[str], *, changed: bool
     ) -> None:
-        desk = self.desk
-        apart = self.stated.apart(read)
+        desk, now_ns = self.desk, self.desk.actor.monotonic_ns()
+        apart, distance = self.stated.apart(read)
+        if not desk.compared:
+            self.orders.protection.recall(read.as_of_ns, now_ns)
+        desk.drift = evolve(desk.drift, apart=distance, compared_ns=now_ns)
         if not apart:
             self._reads_differing = 0
             self._told_apart = False
-            desk.book.verified_ns = max(desk.book.verified_ns, read.as_of_ns)
+            desk.book.compared(read.as_of_ns, self._since_ns)
             if self._asked_funding:
                 self._funding_read_ns = read.as_of_ns
             desk.book.settle_owing()
@@ -334,6 +338,7 @@ class Comparison:
             return
         what = f"position differs from the venue's: {'; '.join(apart.values())}"
         desk.journal(Reconciled(desk.key, (*differences, *apart.values())))
+        desk.differs("position", len(apart))
         desk.log("error", what)
         if self._reads_differing >= _READS_TO_LATCH and not self._told_apart:
             self._told_apart = True
@@ -388,6 +393,7 @@ class Comparison:
         if self._token < self._answer_counts_from:
             self._ask_again(0)
         elif desk.stream_up:
+            self._listening = True
             desk.actor.tell_control(names.RISK, Resume(desk.actor.name))
         if first:
             self.began()

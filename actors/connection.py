@@ -7,40 +7,38 @@ from collections.abc import Callable
 from attrs import evolve
 
 from actors import names
-from actors.messages import (
+from actors.messages.lanes import (
     AccountRead,
-    ArmDeadMan,
     BarsRead,
     BookingsRead,
-    CallsTold,
     ClockTold,
-    HaltTold,
-    HaltWanted,
-    LaneReport,
     OrderRead,
-    ProbeVenue,
+    PositionsRead,
     Read,
     ReadAccount,
     ReadBars,
     ReadBook,
     ReadBookings,
     ReadFailed,
+    ReadIncome,
     ReadOrder,
+    ReadPositions,
     ReadStops,
     ReadSymbol,
     SampleClock,
     SetUpSymbol,
-    StopsRead,
-    SymbolRead,
     SymbolSetUp,
-    Tick,
 )
+from actors.messages.operations import LaneReport, Tick
+from actors.messages.risk import ArmDeadMan, CallsTold, HaltTold, HaltWanted, ProbeVenue
 from actors.runtime import Actor
+from actors.sharing import Sharing
 from core.errors import (
     BulkheadError,
     ClockRejected,
     NotFound,
     OutcomeUnknown,
+    OverBudget,
     Rejected,
     RetryLater,
     Unreachable,
@@ -57,7 +55,8 @@ from core.messages import (
     OrderUpdated,
     PlaceOrder,
 )
-from core.ports import Log, Venue
+from core.money import text
+from core.ports import Commission, Log, Venue
 from core.risk.breaker import speaks_of_venue
 from core.risk.gate import Approved
 from core.risk.halt import Halt
@@ -69,8 +68,8 @@ _CALLS_NS = 1_000_000_000
 class ConnectionActor(Actor):
     """Own one connection of one venue; one call at a time, so a lane never delays another.
 
-    State: the halt as last told, the clock's offset, the venue's instruments (an hour long), calls
-    that went well since risk was told of any.
+    State: the halt as last told, the clock's offset, the venue's instruments and fees (an hour
+    long), questions that wait for a shared answer, calls that went well since risk was told of any.
     Fails: a venue's answer is a message, never a crash; anything else kills the lane, and what it
     had in hand is of unknown outcome to the position that asked. Failures that speak of the venue
     and not of one order are told to risk at once, for its breaker.
@@ -88,11 +87,13 @@ class ConnectionActor(Actor):
         self.clock_told = False
         self.instruments: dict[Key, Instrument] = {}
         self.instruments_ns = 0
+        self.commissions: dict[str, Commission] = {}
         self.reachable = True
         self.good_calls = 0
 
     def starting(self) -> None:
         self.venue = self.make_venue()
+        self.sharing = Sharing(self.venue, self.monotonic_ns)
         self.tell(names.timesync(self.venue_name), SampleClock(self.name))
         self.tell(names.RISK, HaltWanted(self.name))
         self.every(_CALLS_NS, Tick("calls"))
@@ -111,9 +112,15 @@ class ConnectionActor(Actor):
                 self._cancel(message)
             case ArmDeadMan():
                 self._arm(message)
-            case SetUpSymbol() | ReadSymbol() | ReadStops() | ReadOrder():
+            case ReadSymbol() | ReadStops():
+                self._share(message)
+            case Tick("next"):
+                self._next()
+            case SetUpSymbol() | ReadOrder():
                 self._read(message)
-            case ReadBook() | ReadBars() | ReadAccount() | ReadBookings():
+            case ReadBook() | ReadBars() | ReadAccount() | ReadPositions():
+                self._read(message)
+            case ReadBookings() | ReadIncome():
                 self._read(message)
             case Tick("calls"):
                 self._tell_calls()
@@ -162,8 +169,9 @@ class ConnectionActor(Actor):
         self, approved: Approved[PlaceOrder] | Approved[AmendOrder], *, opening: bool
     ) -> VenueError | None:
         """Look one last time whether this may still leave the house."""
-        age_ns = self.now_ns() - approved.at_ns
-        # A clock that was set back makes old orders look young: too far in the future is old too.
+        # The wall clock may be set, the monotonic one stands still while the machine is asleep.
+        ages_ns = self.now_ns() - approved.at_ns, self.monotonic_ns() - approved.monotonic_ns
+        age_ns = max(ages_ns, key=abs)
         if abs(age_ns) > self.max_order_age_ns:
             return RetryLater(
                 f"approved {age_ns // 1_000_000} ms ago, too old to send "
@@ -217,6 +225,8 @@ class ConnectionActor(Actor):
             if update is not None:
                 self.tell(names.position(key), OrderAcknowledged(update))
             took_ms = (self.monotonic_ns() - begun_ns) / 1_000_000
+            if update is not None and action == "amend":
+                action = f"amend to {text(update.quantity)} at {text(update.price)}"
             self.log(
                 "info",
                 self.name,
@@ -239,9 +249,25 @@ class ConnectionActor(Actor):
 
     # Questions
 
-    def _read(self, request: Read) -> None:
+    def _share(self, request: ReadSymbol | ReadStops) -> None:
+        """Answer behind what waits here already: some readings serve them all."""
+        pause_ns = self.sharing.enqueue(request)
+        if pause_ns:
+            self.after(pause_ns, Tick("next"))
+        elif pause_ns is not None:
+            self.tell(self.name, Tick("next"))
+
+    def _next(self) -> None:
+        if not self.sharing.waits:
+            return  # told by the incarnation before, whose questions are gone
+        request, asked_ns = self.sharing.next()
+        self._read(request, asked_ns)
+        if self.sharing.waits:
+            self.tell(self.name, Tick("next"))
+
+    def _read(self, request: Read, asked_ns: int = 0) -> None:
         try:
-            answer = self._answer(request)
+            answer = self._answer(request, asked_ns)
         except VenueError as error:
             self._called(error)
             if isinstance(error, ClockRejected):
@@ -251,16 +277,15 @@ class ConnectionActor(Actor):
             self._called()
         self.tell(request.reply_to, answer)
 
-    def _answer(self, request: Read) -> object:
+    def _answer(self, request: Read, asked_ns: int) -> object:
         venue = self.venue
         match request:
             case SetUpSymbol():
                 return self._set_up(request)
             case ReadSymbol():
-                return self._read_symbol(request)
+                return self.sharing.symbol(request, asked_ns)
             case ReadStops():
-                stops = tuple(stop.client_order_id for stop in venue.open_stops(request.key))
-                return StopsRead(request.key, stops, request.token)
+                return self.sharing.stops(request, asked_ns)
             case ReadOrder():
                 return self._read_order(request)
             case ReadBook():
@@ -274,10 +299,14 @@ class ConnectionActor(Actor):
                     venue.set_hedge_mode(request.hedge_mode)
                     state = venue.account()
                 return AccountRead(state, venue.positions())
+            case ReadPositions():
+                return PositionsRead(venue.positions())
             case ReadBookings():
                 as_of_ns = venue.venue_now_ns()
                 orders = venue.open_orders() if request.with_orders else None
                 return BookingsRead(venue.bookings(request.since_ns), orders, as_of_ns)
+            case ReadIncome():
+                return self.sharing.income(request)
         raise BulkheadError(f"no answer to {request!r}")
 
     def _set_up(self, request: SetUpSymbol) -> SymbolSetUp:
@@ -288,13 +317,14 @@ class ConnectionActor(Actor):
             venue.set_isolated(key, request.isolated)
         if settings.leverage != request.leverage:
             venue.set_leverage(key, request.leverage)
-        settings = venue.symbol_settings(key)
+        if (settings.leverage, settings.isolated) != (request.leverage, request.isolated):
+            settings = venue.symbol_settings(key)
         if (settings.leverage, settings.isolated) != (request.leverage, request.isolated):
             raise RetryLater(
                 f"{key} reads back leverage {settings.leverage}, isolated {settings.isolated}",
                 venue=self.venue_name,
             )
-        commission = venue.commission(key)
+        commission = self._commission(instrument)
         return SymbolSetUp(
             evolve(instrument, maker_fee=commission.maker, taker_fee=commission.taker),
             venue.leverage_brackets(key),
@@ -303,54 +333,37 @@ class ConnectionActor(Actor):
             settings.isolated,
         )
 
+    def _commission(self, instrument: Instrument) -> Commission:
+        """Ask once an hour for each quote asset: the tier is the account's, and it is dear."""
+        if instrument.quote not in self.commissions:
+            self.commissions[instrument.quote] = self.venue.commission(instrument.key)
+        return self.commissions[instrument.quote]
+
     def _instrument(self, key: Key) -> Instrument:
         if not self.instruments or self.now_ns() - self.instruments_ns > _INSTRUMENTS_OLD_NS:
             self.instruments = {found.key: found for found in self.venue.instruments()}
             self.instruments_ns = self.now_ns()
+            self.commissions.clear()
         if key not in self.instruments:
             raise Rejected(f"{self.venue_name} lists no symbol {key.symbol}", venue=key.venue)
         return self.instruments[key]
 
-    def _read_symbol(self, request: ReadSymbol) -> SymbolRead:
-        """Read orders first and fills last, so that no order looks open without its fills."""
-        venue, key = self.venue, request.key
-        as_of_ns = venue.venue_now_ns()
-        orders = list(venue.open_orders(key))
-        there = {order.client_order_id for order in orders}
-        missing: list[str] = []
-        for client_order_id, conditional in request.orders:
-            if client_order_id in there:
-                continue
-            try:
-                orders.append(venue.order(key, client_order_id, conditional=conditional))
-            except NotFound:
-                missing.append(client_order_id)
-        positions = venue.positions(key)
-        return SymbolRead(
-            key,
-            tuple(orders),
-            tuple(missing),
-            positions,
-            venue.fills(key, since_ns=request.fills_since_ns),
-            venue.funding(key, request.funding_since_ns) if request.with_funding else (),
-            as_of_ns,
-            request.token,
-        )
-
     def _read_order(self, request: ReadOrder) -> OrderRead:
         venue, key = self.venue, request.key
-        asked = self.now_ns(), self.monotonic_ns()
+        asked_ns = self.monotonic_ns()
         try:
             found = venue.order(key, request.client_order_id, conditional=request.conditional)
         except NotFound:
-            return OrderRead(key, request.client_order_id, None, (), *asked)
+            return OrderRead(key, request.client_order_id, None, (), asked_ns)
         fills = venue.fills(key, order_id=found.order_id) if found.filled else ()
-        return OrderRead(key, request.client_order_id, found, fills, *asked)
+        return OrderRead(key, request.client_order_id, found, fills, asked_ns)
 
     # How calls went
 
     def _called(self, error: VenueError | None = None) -> None:
         """Note how a call went, and show whether the venue can be reached at all."""
+        if isinstance(error, OverBudget):
+            return  # the venue was not asked
         if error is not None and speaks_of_venue(error):
             self._tell_calls(failed=1, text=str(error))
         else:
@@ -371,9 +384,12 @@ class ConnectionActor(Actor):
             self.tell(names.RISK, told)
 
     def _probe(self) -> None:
-        """Make one harmless signed call and tell at once how it went."""
+        """Make one harmless signed call and tell at once how it went.
+
+        One that our own budget lets through as long as anything is left of it.
+        """
         try:
-            self.venue.account()
+            self.venue.positions()
         except VenueError as error:
             self._called(error)
         else:

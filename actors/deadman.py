@@ -6,7 +6,7 @@ from attrs import define, field
 
 from actors import names
 from actors.desk import Desk
-from actors.messages import ArmDeadMan
+from actors.messages.risk import ArmDeadMan
 
 __all__ = ["DeadMan"]
 

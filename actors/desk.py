@@ -7,7 +7,11 @@ from decimal import Decimal
 from attrs import define, evolve, field, frozen
 
 from actors import names
-from actors.messages import ForeignFound, Pause, Propose, Read, Write
+from actors.messages.account import Holding
+from actors.messages.journal import Note, Write
+from actors.messages.lanes import Read
+from actors.messages.operations import Drift
+from actors.messages.risk import ForeignFound, Pause, Propose
 from actors.runtime import Actor
 from core.errors import Rejected
 from core.evidence import ProofRule
@@ -29,6 +33,7 @@ from core.money import text
 from core.orders import Order, State
 from core.ports import Log, Record
 from core.positions import Position
+from core.protecting import UNKNOWN_CLOSES, StopRule
 from core.symbol_book import SymbolBook
 
 __all__ = ["STOP_BOT", "Desk", "PositionSettings", "ProtectionSettings", "words"]
@@ -36,18 +41,12 @@ __all__ = ["STOP_BOT", "Desk", "PositionSettings", "ProtectionSettings", "words"
 STOP_BOT = "stop"
 """The name in the client order ids of protective stops and of the host's own closing orders."""
 
-_UNKNOWN_CLOSES = 6
-
 
 @frozen(slots=True)
 class ProtectionSettings:
-    """Basis points from the entry to a stop; nanoseconds a side may be uncovered.
+    """What a side needs; `verify_every_ns` is how often the venue is asked whether stops work."""
 
-    `verify_every_ns` is how often the venue is asked whether the stops of an open side work.
-    """
-
-    stop_loss_bps: Decimal
-    protect_within_ns: int
+    rule: StopRule
     verify_every_ns: int
 
 
@@ -86,7 +85,7 @@ class Desk:
     no difference. `stated` is the venue's word on sides that our fills cannot explain: it stands in
     for them. `stream_up` while the account stream tells of this symbol. `mark` is 0 until it is
     known. `watcher` is the strategy's address and its bot. `flattening` while everything is being
-    closed.
+    closed. `drift` is how comparing with the venue went.
     """
 
     actor: Actor
@@ -102,7 +101,9 @@ class Desk:
     stated: dict[PositionSide, PositionReported] = field(factory=dict)
     stream_up: bool = True
     flattening: bool = False
+    drift: Drift = field(factory=Drift)
     _next_sequence: int = field(default=0, init=False)
+    _told: Holding | None = field(default=None, init=False)
 
     @property
     def opening(self) -> bool:
@@ -119,11 +120,24 @@ class Desk:
     @property
     def holdings(self) -> tuple[Position, ...]:
         """Return all sides as `held` does."""
+        if not self.stated:
+            return tuple(self.book.positions)
         return tuple(self.held(side) for side in PositionSide)
+
+    def differs(self, kind: str, count: int) -> None:
+        """Count differences that a comparison with the venue found: fill, order or position."""
+        found = dict(self.drift.found)
+        found[kind] = found.get(kind, 0) + count
+        if count:
+            self.drift = evolve(self.drift, found=tuple(sorted(found.items())))
 
     def journal(self, payload: object, client_order_id: str = "") -> None:
         """Write one record."""
         self.actor.tell(names.JOURNAL, Write((self.record(payload, client_order_id),)))
+
+    def note(self, decision: object) -> None:
+        """Write down what was decided, in front of what comes of it."""
+        self.actor.tell(names.JOURNAL, Note((self.record(decision),)))
 
     def record(self, payload: object, client_order_id: str = "") -> Record:
         """Return a record of this symbol, as of now."""
@@ -187,7 +201,7 @@ class Desk:
 
         One of unknown outcome keeps nobody from closing: two cannot close more than there is.
         """
-        return not self.closing(position_side) and self.lost(position_side) < _UNKNOWN_CLOSES
+        return not self.closing(position_side) and self.lost(position_side) < UNKNOWN_CLOSES
 
     def lost(self, position_side: PositionSide) -> int:
         """Count the closing orders of the host's own whose outcome is unknown."""
@@ -205,6 +219,14 @@ class Desk:
         """Tell risk what somebody else did on this symbol; its policy decides what follows."""
         self.log("warning", what)
         self.actor.tell(names.RISK, ForeignFound(self.key.venue, self.key.symbol, what))
+
+    def tell_account(self) -> None:
+        """Tell the account what is held, where that is news: it reads all positions at once."""
+        sides = frozenset((held.side, held.quantity) for held in self.holdings if held.quantity)
+        holding = Holding(self.key, sides, at_work=bool(sides or self.book.live))
+        if holding != self._told:
+            self._told = holding
+            self.actor.tell_latest(names.account(self.key.venue), self.actor.name, holding)
 
     def tell_watcher(self, message: object) -> None:
         """Tell the strategy, if one watches."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.messages import Tick
+from actors.backoff import Backoff
+from actors.messages.operations import Tick
 from actors.runtime import Actor
 from core.errors import Unreachable
 from core.ports import ExchangeProcess, Log
@@ -25,7 +26,7 @@ class ExchangeActor(Actor):
     def __init__(self, process: ExchangeProcess, log: Log) -> None:
         self.process = process
         self.log = log
-        self.failures = 0
+        self.backoff = Backoff(self, _FIRST_RETRY_NS, _LONGEST_RETRY_NS)
 
     def starting(self) -> None:
         self.waiting("starting the local exchange")
@@ -36,14 +37,13 @@ class ExchangeActor(Actor):
             case Tick("connect"):
                 self._connect()
             case Tick() if not self.process.alive():
-                raise Unreachable("the local exchange is gone")
+                raise Unreachable(self.process.gone)
 
     def _connect(self) -> None:
         try:
             endpoints = self.process.ensure()
         except Unreachable as error:
-            pause_ns = min(_FIRST_RETRY_NS * 2**self.failures, _LONGEST_RETRY_NS)
-            self.failures += 1
+            pause_ns = self.backoff.pause_ns()
             text = error.message
             self.waiting(f"connecting: {text}")
             self.log("warning", self.name, f"{text}; looking again in {pause_ns / 1e9:.2f} s")

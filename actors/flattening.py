@@ -8,18 +8,13 @@ from decimal import Decimal
 from attrs import define, field
 
 from actors.desk import Desk, words
-from actors.messages import (
-    Flatten,
-    FlattenTold,
-    ReadBook,
-    ReadFailed,
-    ReducePosition,
-    RefusedByRisk,
-    Tick,
-)
+from actors.messages.lanes import ReadBook, ReadFailed
+from actors.messages.operations import Tick
+from actors.messages.risk import Flatten, FlattenTold, ReducePosition, RefusedByRisk
 from actors.protection import Protection
 from actors.runtime import Timer
 from core.flattening import next_slice
+from core.guard_decisions import SliceJudged
 from core.messages import BookSnapshot, PlaceOrder, PositionSide, Purpose, Side
 from core.money import ZERO, ceil_to_step, text
 from core.orders import State
@@ -223,6 +218,8 @@ class Flattening:
         if part is None:
             each.retry_ns = now_ns + _PAUSE_NS
             return
+        terms = (left, self._book, desk.instrument, desk.mark, rule, part)
+        desk.note(SliceJudged(desk.key, side, direction, *terms))
         each.proposed_ns = now_ns
         each.proposed = desk.close(
             direction, side, part.type, part.quantity, Purpose.CLOSE, price=part.price

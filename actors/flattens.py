@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import define, field
 
 from actors import names
-from actors.messages import Flatten, FlattenTold
+from actors.messages.risk import Flatten, FlattenTold
 from actors.risk_desk import RiskDesk
 from core.messages import Key
 from core.records import FlattenChanged

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from actors import names
-from actors.messages import CancelEntries, CloseForShutdown, EntriesCancelled, HaltTold, Tick
+from actors.messages.operations import Tick
+from actors.messages.risk import CancelEntries, CloseForShutdown, EntriesCancelled, HaltTold
 from actors.risk_desk import RiskDesk
+from core.guard_decisions import HaltCaused
 from core.messages import Key
 from core.records import HaltChanged
-from core.risk.halt import Halt, Level, relax, reset, tighten
+from core.risk.halt import Cause, Halt, Level
 
 __all__ = ["Halting"]
 
@@ -20,12 +22,14 @@ __all__ = ["Halting"]
 class Halting:
     """Owns the halt's changes: lanes are told first, then journal and people.
 
-    `changed` is for the actor: the halt is another one now. A halt that is latched outlives every
-    start until an operator resets it.
+    `changed` is for the actor: the halt is another one now. `ever_sent` tells whether the journal
+    holds any order of a symbol. A halt that is latched outlives every start until an operator
+    resets it.
     """
 
     desk: RiskDesk
     changed: Callable[[], None]
+    ever_sent: Callable[[Key], bool]
     closing: bool = field(default=False, init=False)
     journal_problem: str = field(default="", init=False)
     stopped: bool = field(default=False, init=False)
@@ -39,53 +43,47 @@ class Halting:
         return self.desk.risk.halt
 
     def begin(self, before: Halt) -> None:
-        """Go on from the journal's last word; the epoch grows so that no old approval passes."""
+        """Go on from the journal's last word."""
         if before.latched:
             self.desk.risk.halt = before
             text = f"trading is {before.level.value} since before this start: {before.reason}"
             self.desk.log("error", f"{text} ({before.by}); run.py reset-halt ends it")
         else:
-            self.desk.risk.halt = Halt(epoch=before.epoch + 1)
-            self._write()
+            caused = HaltCaused(before, Cause.START, "", "", self.desk.actor.now_ns())
+            self.desk.risk.halt = caused.after
+            self.desk.journal(caused, HaltChanged.of(caused.after))
         self.tell_lanes()
 
-    def tighten(self, level: Level, reason: str, by: str, *, latched: bool = False) -> None:
-        """Let less through from now on; never more."""
-        self._set(tighten(self.halt, level, reason, by, latched=latched))
-
-    def reset(self, reason: str, by: str) -> None:
-        """Let everything through again: an operator's word."""
-        self._set(reset(self.halt, reason, by))
+    def because(self, cause: Cause, what: str, who: str = "", *evidence: object) -> None:
+        """Change the halt, where this leads to another one; `evidence` is written down first."""
+        caused = HaltCaused(self.halt, cause, what, who, self.desk.actor.now_ns())
+        halt = caused.after
+        if halt == self.halt:
+            self.desk.journal(*evidence)
+            return
+        self.desk.risk.halt = halt
+        self.tell_lanes()
+        planned = halt.level is Level.RUNNING or self.closing
+        level = "info" if planned else "error"
+        self.desk.log(level, f"trading is {halt.level.value}: {halt.reason} ({halt.by})")
+        self.desk.journal(*evidence, caused, HaltChanged.of(halt))
+        self.changed()
 
     def journal_failed(self, problem: str) -> None:
         """Open nothing that could not be written down."""
         self.journal_problem = problem
-        self.tighten(Level.REDUCE_ONLY, f"journal: {problem}", names.JOURNAL)
+        self.because(Cause.JOURNAL_FAILED, problem)
 
     def journal_recovered(self) -> None:
         """Go on, unless something else halts."""
         self.journal_problem = ""
-        if self.halt.by == names.JOURNAL and not self.closing:
-            self._set(relax(self.halt, "journal writes again", names.JOURNAL))
+        if not self.closing:
+            self.because(Cause.JOURNAL_RECOVERED, "")
 
     def tell_lanes(self) -> None:
         """Tell the last fence of every lane."""
         for lane in self.desk.settings.lanes:
             self.desk.actor.tell_control(lane, HaltTold(self.halt))
-
-    def _set(self, halt: Halt) -> None:
-        if halt == self.halt:
-            return
-        self.desk.risk.halt = evolve(halt, since_ns=self.desk.actor.now_ns())
-        self.tell_lanes()
-        planned = halt.level is Level.RUNNING or self.closing
-        level = "info" if planned else "error"
-        self.desk.log(level, f"trading is {halt.level.value}: {halt.reason} ({halt.by})")
-        self._write()
-        self.changed()
-
-    def _write(self) -> None:
-        self.desk.journal(HaltChanged.of(self.halt))
 
     # Shutdown
 
@@ -95,7 +93,7 @@ class Halting:
             return
         self.closing = True
         self._why = order.reason
-        self.tighten(Level.REDUCE_ONLY, order.reason, "shutdown")
+        self.because(Cause.SHUTDOWN, order.reason)
         self._unclosed = set(self.desk.keys)
         actor = self.desk.actor
         for key in self.desk.keys:
@@ -113,7 +111,8 @@ class Halting:
     def time_is_up(self) -> None:
         """Stop with what was answered so far."""
         if not self.stopped:
-            self._left |= dict.fromkeys(self._unclosed, ("no answer in time",))
+            sent = filter(self.ever_sent, self._unclosed)
+            self._left |= dict.fromkeys(sent, ("no answer in time",))
             self._unclosed.clear()
             self._finish()
 

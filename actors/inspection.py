@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from actors.backoff import Backoff
 from actors.desk import Desk
-from actors.messages import ReadFailed, ReadStops, StopsRead
+from actors.messages.lanes import ReadFailed, ReadStops, StopsRead
 from actors.protection import Protection
 from actors.questions import Questions
 
@@ -29,16 +30,17 @@ class Inspection:
     _asked: frozenset[str] = field(default=frozenset(), init=False)
     _asked_ns: int = field(default=0, init=False)
     _due_ns: int = field(default=0, init=False)
-    _complete_ns: int = field(default=0, init=False)
     _token: int = field(default=0, init=False)
+    _backoff: Backoff = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        every_ns = self.desk.settings.protection.verify_every_ns
+        self._backoff = Backoff(self.desk.actor, _RETRY_NS, max(_RETRY_NS, every_ns))
 
     def look(self, now_ns: int) -> None:
         """Ask when it is time to."""
         working = self.protection.working()
-        if not working:
-            self._complete_ns = 0
-            return
-        if now_ns < self._due_ns:
+        if not working or now_ns < self._due_ns:
             return
         self._asked, self._asked_ns = working, now_ns
         self._due_ns = now_ns + max(self.desk.settings.protection.verify_every_ns, _ANSWER_NS)
@@ -49,11 +51,13 @@ class Inspection:
         """Take the answer in; tell whether a stop is missing."""
         if read.token != self._present_token:
             return False
-        self._due_ns = self._asked_ns + self.desk.settings.protection.verify_every_ns
+        # At the same instants as every other symbol: questions that come together share an answer.
+        self._backoff.reset()
+        every_ns = self.desk.settings.protection.verify_every_ns
+        self._due_ns = (self._asked_ns // every_ns + 1) * every_ns
         missing = (self._asked - frozenset(read.client_order_ids)) & self.protection.working()
-        self.protection.shown(missing, self._complete_ns or self._asked_ns)
-        if not missing:
-            self._complete_ns = self._asked_ns
+        self.protection.shown(read.client_order_ids, self._asked_ns)
+        self.protection.not_shown(missing)
         for client_order_id in sorted(missing):
             self.desk.log("warning", "the venue does not show this stop", client_order_id)
             self.questions.inquire(client_order_id, 0)
@@ -62,7 +66,7 @@ class Inspection:
     def failed(self, failed: ReadFailed) -> None:
         """Hear that the venue could not be asked: again after a pause."""
         now_ns = self.desk.actor.monotonic_ns()
-        self._due_ns = now_ns + max(_RETRY_NS, failed.error.retry_after_ns)
+        self._due_ns = now_ns + self._backoff.pause_ns(failed.error.retry_after_ns)
 
     @property
     def _present_token(self) -> int:

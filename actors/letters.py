@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors import names
-from actors.messages import Operate, Propose, Write
-from core.letters import Letter, Retry
+from actors.messages.journal import Write
+from actors.messages.risk import Operate, Propose
+from core.letters import UNWRITABLE, Letter, Retry
 from core.messages import (
     AmendOrder,
     CancelOrder,
@@ -23,8 +24,8 @@ from core.messages import (
 )
 from core.ports import Log, Record
 from core.records import AmendIntended, CancelIntended, OperatorCommanded, OrderIntended
-from core.remembered import OPERATOR
 from core.risk.gate import Approved
+from core.risk.halt import OPERATOR
 
 __all__ = ["Office", "letter_of", "revive"]
 
@@ -39,7 +40,8 @@ _LONGEST = 2_000
 def letter_of(reason: str, to: str, message: object, now_ns: int) -> Letter | None:
     """Write the letter of a message that concerned an order, or that killed its reader.
 
-    None for any other: a quote or a tick that reached nobody is made up for by the next one.
+    Of a record that cannot be written, too, in words. None for any other: a quote or a tick that
+    reached nobody is made up for by the next one.
     """
     kind = type(message).__name__
     records: tuple[Record, ...] = ()
@@ -52,6 +54,8 @@ def letter_of(reason: str, to: str, message: object, now_ns: int) -> Letter | No
             reply_to = message.reply_to
         case Write():
             records = message.records
+        case Record() if reason == UNWRITABLE:
+            kind = type(message.payload).__name__
         case _ if isinstance(message, _TOLD_AGAIN):
             records = (_record(message, to, now_ns),)
         case _ if reason != "poison":
@@ -127,7 +131,8 @@ class Office:
         """Log a dead letter; where it is to be `kept`, keep it if it is worth it."""
         letter = letter_of(reason, to, message, now_ns)
         level = "warning" if letter is None else "error"
-        self.log(level, to, f"dead letter ({reason}): {type(message).__name__}")
+        kind = type(message).__name__ if letter is None else letter.kind
+        self.log(level, to, f"dead letter ({reason}): {kind}")
         if letter is None or not kept:
             return
         self.keep(letter)

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors import names
 from actors.flattens import Flattens
 from actors.halting import Halting
-from actors.messages import LimitTold, Pause, WalletTold
+from actors.messages.operations import LimitTold
+from actors.messages.risk import Pause, WalletTold
 from actors.pauses import Pauses
 from actors.risk_desk import RiskDesk
 from actors.risk_limits import at_most
 from core.account import Figure, Unknown, combine
+from core.decisions import LossJudged
 from core.messages import Key
 from core.money import ZERO
-from core.positions import Position, unrealised_pnl
+from core.positions import Position
 from core.records import EquityMarked
-from core.risk.equity import EquityStop, Loss, Verdict
-from core.risk.halt import Level
+from core.risk.equity import EquityStop, HeldAt, Verdict, equity
+from core.risk.halt import EQUITY_STOP, Cause
 from core.settled import Settled
 
-__all__ = ["EQUITY_STOP", "Losses"]
+__all__ = ["Losses"]
 
-EQUITY_STOP = "equity stop"
 _PEAK_STEP = Decimal("1.001")
 _PEAK_EVERY_NS = 60_000_000_000
 _START_NS = 10_000_000_000
@@ -41,6 +42,7 @@ class _Purse:
     settled: Settled = field(factory=Settled)
     equity: Figure = _UNREAD
     verdict: Verdict | None = None
+    judged: LossJudged | None = None
     written: EquityMarked | None = None
     written_ns: int = 0
 
@@ -117,9 +119,10 @@ class Losses:
         self._known = True
         self.pauses.resume(EQUITY_STOP)
         for purse in self._purses.values():
-            if purse.verdict is not None and purse.verdict.tripped and not self._tripped:
+            loss = purse.verdict.tripped if purse.verdict else None
+            if loss is not None and purse.judged is not None and not self._tripped:
                 self._tripped = True
-                self._trip(purse.verdict.tripped)
+                self._trip(evolve(purse.judged, after=purse.stop.marked, loss=loss), str(loss))
 
     def begin_anew(self) -> None:
         """Count losses from the present equity: an operator's word."""
@@ -149,33 +152,52 @@ class Losses:
     # Equity
 
     def _judge(self, purse: _Purse) -> None:
-        purse.equity = self._equity(purse)
-        if purse.told is None:
+        told = purse.told
+        if told is None:
+            purse.equity = Unknown(f"the account at {purse.stop.venue} was not read yet")
             return
         now_ns = self.desk.actor.now_ns()
-        purse.stop, purse.verdict = purse.stop.look(purse.equity, purse.told.transfers, now_ns)
+        judged = self._figures(purse, told, now_ns)
+        if isinstance(judged, Unknown):
+            purse.equity, purse.judged = judged, None
+        else:
+            purse.equity, purse.judged = judged.equity, judged
+        purse.stop, purse.verdict = purse.stop.look(purse.equity, told.transfers, now_ns)
         self._keep(purse)
 
-    def _equity(self, purse: _Purse) -> Figure:
-        venue, told = purse.stop.venue, purse.told
-        if told is None:
-            return Unknown(f"the account at {venue} was not read yet")
+    def _figures(self, purse: _Purse, told: WalletTold, at_ns: int) -> LossJudged | Unknown:
+        """Return what a look is given, without what comes of it."""
+        venue = purse.stop.venue
         keys = [key for key in self.desk.keys if key.venue == venue]
-        booked, open_pnl = ZERO, ZERO
+        booked, held = ZERO, list[HeldAt]()
         for key in keys:
             missing = self._missing(key)
             if missing:
                 return Unknown(missing)
-            found = self._open_pnl(key)
+            found = self._held(key)
             if isinstance(found, Unknown):
                 return found
             booked += self._booked.get(key, ZERO)
-            open_pnl += found
+            held += found
         now_ns = self.desk.actor.monotonic_ns()
         lagging = not told.explained or any(self._lags(key) for key in keys)
         figure = told.wallet - told.transfers - booked
         settled = purse.settled.look(figure, now_ns, lagging=lagging)
-        return settled + told.transfers + booked + open_pnl
+        losses, canary = self.desk.settings.tables.losses, self.desk.settings.tables.canary
+        return LossJudged(
+            venue,
+            purse.stop.asset,
+            losses.max_daily_loss_percent,
+            losses.max_drawdown_percent,
+            canary.max_loss if canary.enabled else None,
+            purse.stop.marked,
+            at_ns,
+            settled,
+            told.transfers,
+            booked,
+            tuple(held),
+            equity(settled, told.transfers, booked, held),
+        )
 
     def _missing(self, key: Key) -> str:
         """Say what lacks of a symbol; one that the venue does not know can hold nothing there."""
@@ -189,15 +211,18 @@ class Losses:
         """Tell whether a position may lack fills that its wallet contains."""
         return key in self.pauses.unreported or names.position(key) in self.pauses.pauses
 
-    def _open_pnl(self, key: Key) -> Figure:
-        total = ZERO
+    def _held(self, key: Key) -> list[HeldAt] | Unknown:
+        found = list[HeldAt]()
         for held in self.desk.risk.exposure.held(key):
             if held.quantity:
                 mark = self.desk.mark(key)
                 if isinstance(mark, Unknown):
                     return mark
-                total += unrealised_pnl(held, mark, self.desk.instruments[key].multiplier)
-        return total
+                instrument = self.desk.instruments.get(key)
+                if instrument is None:  # reported to an earlier risk, before this one knew of it
+                    return Unknown(f"{key} is not listed yet")
+                found.append(HeldAt(key, held, mark, instrument.multiplier))
+        return found
 
     # What follows
 
@@ -218,8 +243,8 @@ class Losses:
         if EQUITY_STOP not in self.pauses.pauses and (self._known or not young):
             self.pauses.pause(Pause(EQUITY_STOP, f"equity unknown: {why}", ""))
 
-    def _trip(self, loss: Loss) -> None:
-        self.halting.tighten(Level.HALTED, str(loss), EQUITY_STOP, latched=True)
+    def _trip(self, judged: LossJudged, reason: str) -> None:
+        self.halting.because(Cause.LOSS, reason, "", judged)
         if self.desk.settings.tables.losses.action == "flatten":
             self.flattens.begin(self.desk.keys, EQUITY_STOP)
 

@@ -12,6 +12,7 @@ __all__ = [
     "RISK",
     "account",
     "cancels_lane",
+    "closes_lane",
     "exchange",
     "market",
     "orders_lane",
@@ -79,8 +80,13 @@ def reads_lane(venue_name: str) -> str:
 
 
 def urgent_lane(key: Key, groups: int) -> str:
-    """Name the lane of the symbol's group for stops and closes, which wait behind nothing else."""
+    """Name the lane of the symbol's group for stops, which wait behind nothing else."""
     return f"connection:{key.venue}:urgent{_group(key, groups)}"
+
+
+def closes_lane(key: Key, groups: int) -> str:
+    """Name the lane of the symbol's group for closes: a side whose stops hang is closed beside."""
+    return f"connection:{key.venue}:closes{_group(key, groups)}"
 
 
 def cancels_lane(venue_name: str) -> str:

@@ -9,14 +9,14 @@ from attrs import define, field
 
 from actors.flattens import Flattens
 from actors.halting import Halting
-from actors.messages import Operate, Pause, Tick
+from actors.messages.operations import Tick
+from actors.messages.risk import Operate, Pause
 from actors.pauses import Pauses
 from actors.risk_desk import RiskDesk
 from actors.scaling import Scaling
 from core.messages import Key
 from core.records import OperatorCommanded, TradingPaused
-from core.remembered import OPERATOR
-from core.risk.halt import Level
+from core.risk.halt import OPERATOR, Cause, Level
 
 __all__ = ["Operating"]
 
@@ -68,14 +68,11 @@ class Operating:
                 self.scaling.throttle(order.symbol, order.percent)
                 done = f"entries of {_where(order)} have {order.percent} % of full size"
                 self._answer(order, {"done": done})
-            case "reduce-only":
-                self._halt(Level.REDUCE_ONLY, "reduce-only by the operator")
-                self._answer(order, {"done": f"trading is {self.halting.halt.level.value}"})
-            case "halt":
-                self._halt(Level.HALTED, "halted by the operator")
+            case "reduce-only" | "halt":
+                self.halting.because(Cause.OPERATOR, order.command)
                 self._answer(order, {"done": f"trading is {self.halting.halt.level.value}"})
             case "reset-halt":
-                self.halting.reset("reset by the operator", OPERATOR)
+                self.halting.because(Cause.OPERATOR, order.command)
                 self._call_off()
                 self.begin_anew()
                 self._answer(order, {"done": "trading is running; losses count from now on"})
@@ -113,7 +110,10 @@ class Operating:
             if self.halting.halt.level is Level.RUNNING:
                 return "trading is not halted"
             if self.flattens.running:
-                return "a flatten is still under way"
+                return (
+                    "a flatten is still under way: reset-halt calls it off once its time is over "
+                    "(execution.flatten_within_s)"
+                )
             return self.cause_stands()
         return ""
 
@@ -139,6 +139,10 @@ class Operating:
         left = [reason for key in self._keys(symbol) if (reason := self.desk.risk.paused.get(key))]
         where = symbol or "the host"
         resumed = f"{where} resumed" if ours else f"{where} was not paused by the operator"
+        halt = self.halting.halt
+        if halt.level is not Level.RUNNING:
+            mend = " (python run.py reset-halt ends it)" if halt.latched else ""
+            return f"{resumed}; trading is still {halt.level.value}: {halt.reason}{mend}"
         return f"{resumed}; still paused: {left[0]}" if left else resumed
 
     def _call_off(self) -> None:
@@ -148,15 +152,12 @@ class Operating:
             free = [key for key in self.desk.keys if f"{OPERATOR}:{key}" not in pauses]
             self.flattens.call_off(free)
 
-    def _halt(self, level: Level, reason: str) -> None:
-        self.halting.tighten(level, reason, OPERATOR, latched=True)
-
     def _flatten(self, order: Operate) -> None:
         if order.symbol:
             self.desk.journal(TradingPaused(order.symbol, True))
             self._pause(order.symbol)
         else:
-            self._halt(Level.HALTED, "flattened by the operator")
+            self.halting.because(Cause.OPERATOR, order.command)
         self._journal(order)
 
         def done(left: dict[Key, tuple[str, ...]]) -> None:

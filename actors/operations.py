@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from actors.messages import (
+from attrs import evolve
+
+from actors.messages.lanes import ClockTold
+from actors.messages.operations import (
     AccountReport,
-    ClockTold,
     LaneReport,
-    MarketState,
     RiskReport,
     StatusWanted,
     SymbolReport,
     Tick,
 )
+from actors.messages.trading import MarketState
 from actors.runtime import Actor, ActorStatistics
 from core.account import Figure, Unknown, combine, unrealised
 from core.ledger import position_row
@@ -26,17 +29,23 @@ from core.ports import Display, Log
 from core.positions import Position, unrealised_pnl
 from core.risk.halt import Level
 from core.status import figure
+from core.usage import Figure as Amount
+from core.usage import Usage, UsageWatch
 
 _NS_MS = 1_000_000
+_USAGE_NS = 30_000_000_000
+_TOLD_NS = 1_000_000_000
+"""Risk tells once a second how old the mark prices are."""
+_TELL_AGAIN_NS = 3_600_000_000_000
 
 
 class OperationsActor(Actor):
     """Own the picture of the host: the last report of each part.
 
     State: reports, replaced by the next one of the same sender. What nobody reported is unknown
-    (null), never 0.
+    (null), never 0. What the process uses, as it was read last, and what is wrong with it.
     Fails: nothing depends on it.
-    Rules: the shape of `status --json` is fixed in DESIGN §8.
+    Rules: the shape of `status --json` is fixed in DESIGN §8; `core.usage` judges what is used.
     """
 
     def __init__(
@@ -44,26 +53,36 @@ class OperationsActor(Actor):
         mode: str,
         venues: dict[str, Callable[[], tuple[str, str]]],
         statistics: Callable[[], Iterable[ActorStatistics]],
+        read_usage: Callable[[], Usage],
         display: Display,
         refresh_ns: int,
         log: Log,
+        alerts: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> None:
         self.mode = mode
         self.venues = venues
         self.statistics = statistics
+        self.read_usage = read_usage
         self.display = display
         self.refresh_ns = refresh_ns
         self.log = log
+        self.alerted = alerts
         self.symbols: dict[Key, SymbolReport] = {}
         self.markets: dict[Key, MarketState] = {}
         self.wallets: dict[str, AccountReport] = {}
         self.lanes: dict[str, LaneReport] = {}
         self.clocks: dict[str, ClockTold] = {}
         self.risk: RiskReport | None = None
+        self.usage = Usage()
+        self.watch = UsageWatch()
+        self.alerts: dict[str, str] = {}
+        self.told_ns: dict[str, int] = {}
 
     def starting(self) -> None:
         self.began_ns = self.monotonic_ns()
         self.every(self.refresh_ns, Tick("show"))
+        self.every(_USAGE_NS, Tick("usage"))
+        self._look_at_usage()
         self.ready()
 
     def stopping(self) -> None:
@@ -87,6 +106,19 @@ class OperationsActor(Actor):
                 message.reply(self._status(message.symbol))
             case Tick("show"):
                 self.display.show(self._status())
+            case Tick("usage"):
+                self._look_at_usage()
+
+    def _look_at_usage(self) -> None:
+        """Read what the process uses; say what is wrong with it, once an hour."""
+        waiting = sum(figures.mailbox for figures in self.statistics())
+        self.usage = evolve(self.read_usage(), messages=Amount(waiting))
+        now_ns = self.monotonic_ns()
+        self.alerts = self.watch.look(self.usage, now_ns)
+        for what, said in self.alerts.items():
+            if now_ns - self.told_ns.get(what, -_TELL_AGAIN_NS) >= _TELL_AGAIN_NS:
+                self.told_ns[what] = now_ns
+                self.log("error", self.name, said)
 
     def _status(self, symbol: str = "") -> dict[str, Any]:
         actors = list(self.statistics())
@@ -99,7 +131,7 @@ class OperationsActor(Actor):
             "mode": self.mode,
             "state": self._state(actors),
             "halt": self.risk.halt.level.value if self.risk else None,
-            "halt_reason": self.risk.halt.reason if self.risk else None,
+            "halt_reason": self.risk.halt.why if self.risk else None,
             "halt_by": self.risk.halt.by if self.risk else None,
             "halt_latched": self.risk.halt.latched if self.risk else None,
             "halt_since_ns": (self.risk.halt.since_ns or None) if self.risk else None,
@@ -113,11 +145,16 @@ class OperationsActor(Actor):
             "equity": figure(combine(_cents, self._equity())),
             "unrealised_pnl": figure(combine(_cents, open_pnl)),
             "realised_pnl": figure(made),
+            "reconciliation": self._reconciliation(symbol),
             "limits": self._limits(),
             "paused": dict(self.risk.paused) if self.risk else {},
             "throttle": dict(self.risk.throttles) if self.risk else {},
             "scale": {k: text(v) for k, v in self.risk.scales} if self.risk else {},
             "refusals": dict(self.risk.refusals) if self.risk else {},
+            "symbols": {str(report.key): self._symbol(report) for report in reports},
+            "work": self._work(),
+            "process": self.usage.row() | {"alerts": list(self.alerts.values())},
+            "alerts": self.alerted(),
             "as_of_ns": self.now_ns(),
             "stop_reason": None,
         }
@@ -173,11 +210,80 @@ class OperationsActor(Actor):
                 )
         return rows
 
+    def _reconciliation(self, symbol: str) -> dict[str, Any]:
+        """Tell what comparing with the venues found, and how old the oldest comparison is."""
+        reports, found = self._reports(symbol), Counter[str]()
+        for report in reports:
+            found.update(dict(report.drift.found))
+        found["wallet"] = sum(wallet.differences for wallet in self.wallets.values())
+        for wallet in self.wallets.values():
+            found.update(dict(wallet.income.found))
+        return {
+            "oldest_s": self._oldest_s(report.drift.compared_ns for report in reports),
+            "positions_apart": {
+                str(report.key): text(report.drift.apart)
+                for report in reports
+                if report.drift.apart
+            },
+            "wallets_apart": {
+                name: None if wallet.apart is None else text(wallet.apart)
+                for name, wallet in self.wallets.items()
+            },
+            "income_apart": {
+                name: None if (apart := wallet.income.apart) is None else _texts(apart)
+                for name, wallet in self.wallets.items()
+            },
+            "income_s": self._oldest_s(wallet.income.read_ns for wallet in self.wallets.values()),
+            "found": dict(found),
+        }
+
+    def _symbol(self, report: SymbolReport) -> dict[str, Any]:
+        """Tell of one symbol what is summed up elsewhere; one that never reported has no row."""
+        return {
+            "open_orders": report.open_orders,
+            "unresolved_orders": report.unresolved,
+            "fills": report.fills,
+            "realised_pnl": text(_made(report)),
+            "compared_s": self._age_s(report.drift.compared_ns),
+            "apart": text(report.drift.apart) if report.drift.compared_ns else None,
+            "found": dict(report.drift.found),
+        }
+
+    def _work(self) -> list[dict[str, Any]]:
+        """Tell how long ago each part did its work; a risk that reports no more stops no clock."""
+        return [
+            {
+                "kind": work.kind,
+                "of": work.of,
+                "age_s": self._age_s(work.done_ns),
+                "limit_s": work.limit_ns / 1e9,
+            }
+            for work in (self.risk.work if self.risk else ())
+        ]
+
+    def _age_s(self, since_ns: int) -> float | None:
+        """Return how long ago that was (monotonic); None for 0, which is never."""
+        return round((self.monotonic_ns() - since_ns) / 1e9, 1) if since_ns else None
+
+    def _oldest_s(self, times_ns: Iterable[int]) -> float | None:
+        """Return how old the oldest is; None where one is 0 or there is none."""
+        return self._age_s(min(times_ns, default=0))
+
     def _mark(self, report: SymbolReport) -> Figure:
-        market = self.markets.get(report.key)
+        market, age_s = self.markets.get(report.key), self._marked_s(report.key)
+        if age_s is not None:
+            return Unknown(f"the mark price of {report.key} is {age_s} s old")
         if market and market.mark:
             return market.mark.mark
         return report.mark or Unknown(f"no mark price of {report.key}")
+
+    def _marked_s(self, key: Key) -> float | None:
+        """Return how old a mark price is that nothing is decided by any more; None for others."""
+        for work in self.risk.work if self.risk else ():
+            if work.kind == "market" and work.of == str(key):
+                age_ns = self.monotonic_ns() - work.done_ns
+                return self._age_s(work.done_ns) if age_ns > work.limit_ns + _TOLD_NS else None
+        return None
 
     def _unrealised(self, symbol: str) -> Figure:
         if not self.symbols:
@@ -211,6 +317,10 @@ class OperationsActor(Actor):
         return sum((report.wallet for report in self.wallets.values()), ZERO)
 
 
+def _texts(figures: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: text(value) for name, value in figures.items()}
+
+
 def _sum(wallet: Decimal, pnl: Decimal) -> Decimal:
     return wallet + pnl
 
@@ -240,4 +350,5 @@ def _actor(figures: ActorStatistics) -> dict[str, Any]:
         "restarts": figures.restarts,
         "mailbox": figures.mailbox,
         "oldest_ms": round(figures.oldest_ms, 1),
+        "recovery_ms": None if figures.recovery_ms is None else round(figures.recovery_ms, 1),
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import define, evolve, field
 
 from actors import names
 from actors.desk import Desk, words
-from actors.messages import OrderRead, Unwritten, Write
+from actors.messages.journal import Unwritten, Write
+from actors.messages.lanes import OrderRead
 from actors.protection import Protection
 from actors.questions import Questions
+from actors.strangers import Strangers
 from core.errors import IllegalTransition
 from core.ids import is_ours
 from core.messages import (
@@ -19,11 +21,12 @@ from core.messages import (
     Fill,
     OrderOutcomeUnknown,
     OrderRefused,
+    OrderStatus,
     OrderUpdated,
     PlaceOrder,
     Purpose,
 )
-from core.money import text
+from core.money import ZERO, text
 from core.orders import Event, Order, State
 from core.records import AmendIntended, CancelIntended, OrderIntended
 from core.risk.gate import Approved
@@ -32,7 +35,7 @@ __all__ = ["Orders"]
 
 _COMPARING = "its position is being compared with the venue"
 _FLATTENING = "everything is being closed"
-_FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+_AMBIGUOUS = "a word on its arrival could not be told from one that comes twice"
 
 
 @define(eq=False)
@@ -40,8 +43,7 @@ class Orders:
     """Sends what risk approved, and folds orders and fills into the book: journal first.
 
     `changed` tells everybody at once, `changed_soon` with the next look. `unused` are approvals
-    given back and `cancels` of entries sent since everybody was told last, `strangers` orders of
-    others that were told of.
+    given back and `cancels` of entries sent since everybody was told last.
     """
 
     desk: Desk
@@ -52,7 +54,10 @@ class Orders:
     unused: list[str] = field(factory=list)
     unmoved: list[str] = field(factory=list)
     cancels: int = 0
-    strangers: set[str] = field(factory=set)
+    strangers: Strangers = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.strangers = Strangers(self.desk)
 
     def submit(self, approved: Approved[PlaceOrder]) -> None:
         """Send an order as soon as its intent is written."""
@@ -92,8 +97,13 @@ class Orders:
         if order is None or not order.state.at_venue or order.cancel_requested or order.amending:
             self._return_amendment(command, "it is not free to move")
             return
+        back = (command.price, command.quantity) in order.replaced
+        if back and self.questions.just_moved(order.id):
+            self._return_amendment(command, _AMBIGUOUS)
+            return
         command = evolve(command, order_id=order.order_id)
         desk.book.ask_amend(command)
+        self.questions.moved(order.id)
         lane = names.orders_lane(desk.key, desk.settings.groups)
         record = desk.record(AmendIntended(command), order.id)
         failed = ((desk.actor.name, Unwritten(order.id, "amend")),)
@@ -119,9 +129,12 @@ class Orders:
         self.changed()
 
     def _lane(self, command: PlaceOrder) -> str:
-        if command.closing and command.purpose in (Purpose.PROTECT, Purpose.CLOSE):
-            return names.urgent_lane(self.desk.key, self.desk.settings.groups)
-        return names.orders_lane(self.desk.key, self.desk.settings.groups)
+        key, groups = self.desk.key, self.desk.settings.groups
+        if command.closing and command.purpose is Purpose.CLOSE:
+            return names.closes_lane(key, groups)
+        if command.closing and command.purpose is Purpose.PROTECT:
+            return names.urgent_lane(key, groups)
+        return names.orders_lane(key, groups)
 
     def take_back(self, client_order_id: str) -> bool:
         """Cancel an order, at once or as soon as it is known to be at the venue."""
@@ -152,6 +165,23 @@ class Orders:
         if self.fold(fill):
             self.changed()
 
+    def look_for_lost(self, orders: Iterable[OrderUpdated]) -> None:
+        """Find orders of ours, at a start, that the journal does not know: it has lost its end.
+
+        The ids behind the last one that it knows may be used already, then.
+        """
+        desk, book = self.desk, self.desk.book
+        ids = [said.client_order_id for said in orders]
+        ours = [each for each in ids if is_ours(each, desk.settings.host, desk.key.symbol)]
+        lost = [each for each in ours if book.find(each) is None]
+        if desk.synced or not lost:
+            return
+        if not book.sequences:
+            what = f"the venue has {len(lost)} orders of ours and the journal knows of none"
+            mend = "it was lost (docs/journal.md, Mending), or another host has this host_name"
+            desk.log("error", f"{what}: {mend}")
+        book.sequences.skip(lost, desk.actor.now_ns())
+
     def take(self, said: OrderUpdated, *, final: bool = False) -> bool:
         """Fold the venue's word on an order in: journal first. Tell whether it was news.
 
@@ -162,7 +192,8 @@ class Orders:
         before = desk.book.find(said.client_order_id)
         if before is None:
             what = f"{said.side.value} {text(said.quantity)} {said.type.value}"
-            self._whose(said.client_order_id, what)
+            ended = said.status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+            self.strangers.heard(said.client_order_id, what, ended=ended)
         try:
             news = desk.book.would_change(said)
         except IllegalTransition:
@@ -190,30 +221,46 @@ class Orders:
             self._send_cancel(order)
         return True
 
+    def vanished(self, order: Order, as_of_ns: int) -> bool:
+        """End an order that was open and of which the venue, asked again and again, knows no more.
+
+        `as_of_ns` is the venue's time of the last question. Tell whether that was news.
+        """
+        command = order.command
+        ended = OrderUpdated(
+            command.key,
+            order.id,
+            order.order_id,
+            command.side,
+            command.position_side,
+            command.type,
+            OrderStatus.CANCELLED,
+            order.price,
+            order.quantity,
+            order.filled,
+            max(as_of_ns, order.terms_ns),
+            command.trigger_price or ZERO,
+            command.reduce_only,
+            reason="unknown to the venue",
+        )
+        return self.take(ended)
+
     def _ended(self, order: Order) -> None:
         if order.command.purpose is Purpose.PROTECT:
             self.protection.ended(order, self.desk.actor.monotonic_ns())
 
-    def _whose(self, client_order_id: str, what: str) -> None:
-        """Tell of an order that this host did not make, once; it is neither adopted nor ended."""
-        desk, name = self.desk, client_order_id
-        if not name or name in self.strangers or is_ours(name, desk.settings.host, desk.key.symbol):
-            return
-        self.strangers.add(name)
-        forced = name.startswith(_FORCED)
-        who = "the venue closed by force" if forced else "another program's order"
-        desk.tell_foreign(f"{who}: {what} ({name})")
-
     def fold(self, fill: Fill) -> bool:
         """Fold a fill in: journal first. Tell whether it was new."""
         desk = self.desk
-        if fill.fill_id in desk.book.positions.seen or fill.time_ns <= desk.book.opened_ns:
+        if desk.book.positions.seen.knows(fill):
             return False
         desk.journal(fill, fill.client_order_id)
+        if desk.book.find(fill.client_order_id) is None:
+            what = f"{fill.side.value} {text(fill.quantity)} filled at {text(fill.price)}"
+            self.strangers.heard(fill.client_order_id, what, ended=True)
         desk.book.fill(fill)
-        self._know_order_of(fill)
-        what = f"{fill.side.value} {text(fill.quantity)} filled at {text(fill.price)}"
-        self._whose(fill.client_order_id, what)
+        if fill.client_order_id in desk.book.nameless:
+            self.questions.inquire(fill.client_order_id, 0)
         held = desk.book.positions.of(fill.position_side)
         desk.log(
             "info",
@@ -222,12 +269,6 @@ class Orders:
             fill.client_order_id,
         )
         return True
-
-    def _know_order_of(self, fill: Fill) -> None:
-        """Ask for an order of ours that the journal does not hold: it was lost with a disk."""
-        desk, name = self.desk, fill.client_order_id
-        if desk.book.find(name) is None and is_ours(name, desk.settings.host, desk.key.symbol):
-            self.questions.inquire(name, 0)
 
     def refused(self, refused: OrderRefused) -> None:
         """Hear that an order, an amendment or a cancellation did not get to the venue."""
@@ -258,7 +299,6 @@ class Orders:
         desk.journal(unknown, unknown.client_order_id)
         if unknown.client_order_id in desk.book.live:
             if unknown.action == "place":
-                self.questions.left(unknown.client_order_id)
                 now_ns = desk.actor.now_ns()
                 desk.book.note(unknown.client_order_id, Event.OUTCOME_UNKNOWN, now_ns)
             self.questions.inquire(unknown.client_order_id, desk.settings.first_query_ns)
@@ -277,11 +317,9 @@ class Orders:
             if known and read.client_order_id not in book.owing:
                 questions.answered(read.client_order_id)
         elif read.found is not None:
-            questions.answered(order.id)
             changed |= self.take(evolve(read.found, amended=True))
-            # Asked for because its outcome was unknown: what was read is the outcome.
-            changed |= order.amending is not None
-            book.settle_amend(order.id)
+            self.protection.shown((order.id,), read.asked_ns)
+            changed |= questions.found(order.id, read)
             after = book.live.get(order.id)
             if after is not None and after.cancel_requested and after.state.at_venue:
                 self._send_cancel(after)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, evolve, field
 
 from actors import names
-from actors.messages import CancelEntries, CompareNow, Pause
+from actors.messages.risk import CancelEntries, CompareNow, Pause
 from actors.risk_desk import RiskDesk
 from core.messages import Key
 from core.risk.halt import Level
 
 __all__ = ["Pauses"]
 
+_SHOWN = 3
 _NOT_REPORTED = "its position has not been compared with the venue yet"
 
 
@@ -108,12 +111,13 @@ class Pauses:
         return [key for key in self.desk.keys if pause.venue in ("", key.venue)]
 
     def judge(self) -> None:
-        """Work out why each symbol is paused, for the rules: its own oldest reason first."""
-        paused: dict[Key, str] = {}
+        """Work out why each symbol is paused: every reason, its own and the oldest first."""
+        paused: dict[Key, dict[str, None]] = {}
         for pause in sorted(self.pauses.values(), key=lambda pause: pause.key is None):
             for key in self._covered(pause):
-                paused.setdefault(key, pause.reason)
-        self.desk.risk.paused = dict.fromkeys(self.unreported, _NOT_REPORTED) | paused
+                paused.setdefault(key, {})[pause.reason] = None
+        found = {key: _joined(list(reasons)) for key, reasons in paused.items()}
+        self.desk.risk.paused = dict.fromkeys(self.unreported, _NOT_REPORTED) | found
 
     # Entries that rest where nothing may be opened
 
@@ -141,3 +145,8 @@ class Pauses:
         """Have the entries of one symbol cancelled now."""
         self._told_to_end[key] = self.desk.actor.monotonic_ns()
         self.desk.actor.tell(names.position(key), CancelEntries())
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    return "; ".join(reasons[:_SHOWN]) + more

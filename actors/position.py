@@ -13,32 +13,34 @@ from actors.closing import Closing
 from actors.comparison import Comparison
 from actors.deadman import DeadMan
 from actors.desk import Desk, PositionSettings
+from actors.echoes import Echoes
 from actors.flattening import Flattening
 from actors.inspection import Inspection
-from actors.messages import (
+from actors.messages.account import CompareAgain
+from actors.messages.journal import Unwritten, WrittenLate
+from actors.messages.lanes import (
+    OrderRead,
+    ReadBook,
+    ReadFailed,
+    ReadOrder,
+    ReadStops,
+    StopsRead,
+    SymbolRead,
+    SymbolSetUp,
+)
+from actors.messages.operations import SymbolReport, Tick
+from actors.messages.risk import (
     CancelEntries,
-    CancelWanted,
     Compared,
     CompareNow,
     ExposureReport,
     Flatten,
     Mention,
-    OrderRead,
-    PositionWatched,
-    ReadBook,
-    ReadFailed,
-    ReadStops,
     ReducePosition,
     RefusedByRisk,
-    StopsRead,
-    SymbolRead,
-    SymbolReport,
-    SymbolSetUp,
-    Tick,
     TightenStop,
-    Unwritten,
-    WatchPosition,
 )
+from actors.messages.trading import CancelWanted, PositionWatched, WatchPosition
 from actors.orders import Orders
 from actors.protection import Protection
 from actors.questions import Questions
@@ -57,21 +59,23 @@ from core.messages import (
     PlaceOrder,
     PositionReported,
     PositionSide,
+    Quote,
     StreamConnected,
     StreamLost,
 )
-from core.money import ZERO, text
+from core.money import text
 from core.orders import State
 from core.ports import Log, Record, Records
 from core.records import BooksOpened
 from core.risk.gate import Approved
-from core.symbol_book import SymbolBook
+from core.symbol_book import FOLDED, SymbolBook
 
 __all__ = ["PositionActor", "PositionSettings"]
 
 _REPLAY_PART = 2_000
 _SWEEP_NS = 100_000_000
 _IDLE_SWEEP_NS = 1_000_000_000
+_UNSETTLED = {State.SUBMITTING, State.UNKNOWN}
 
 
 class PositionActor(Actor):
@@ -85,8 +89,9 @@ class PositionActor(Actor):
     refuses to tell of, pauses the symbol and nobody else.
     Rules: `core.symbol_book`, `core.orders`, `core.protection`, `core.evidence`.
     Parts, which run in this actor's turn, over one `Desk`: `Orders` sends and folds, `Questions`
-    settles unknown outcomes, `Comparison` compares with the venue, `Protection` looks after stops,
-    `Inspection` has the venue show them, `Flattening` closes, `DeadMan` keeps the venue's switch.
+    settles unknown outcomes, `Echoes` doubts a silent stream, `Comparison` compares with the venue,
+    `Protection` looks after stops, `Inspection` has the venue show them, `Flattening` closes,
+    `DeadMan` keeps the venue's switch.
     """
 
     def __init__(self, key: Key, settings: PositionSettings, records: Records, log: Log) -> None:
@@ -96,8 +101,11 @@ class PositionActor(Actor):
         self.book = SymbolBook(key, settings.host)
         self.desk = Desk(self, key, settings, self.book, log)
         self.log = self.desk.log
-        self.protection = Protection(self.desk, self._cancel_stop, self._liquidation)
+        self.protection = Protection(
+            self.desk, self._cancel_stop, lambda side: self.comparison.stated.liquidation(side)
+        )
         self.questions = Questions(self.desk, self._look_soon)
+        self.echoes = Echoes(self.desk, self.questions)
         self.inspection = Inspection(self.desk, self.protection, self.questions)
         self.dead_man = DeadMan(self.desk)
         self.orders = Orders(
@@ -111,7 +119,7 @@ class PositionActor(Actor):
             self.protection,
             self.orders.take_back,
             self.comparison.when_told,
-            self._venue_holds,
+            self.comparison.stated.holds,
             self._changed,
         )
         self.closing = Closing(
@@ -132,14 +140,16 @@ class PositionActor(Actor):
     def starting(self) -> None:
         self.questions.began_ns = self.monotonic_ns()
         self.protection.begin(self.monotonic_ns())
+        self.echoes.begin()
         self.book.take_in(self.records.read(kinds=(BooksOpened,)))
-        self.replaying = self.records.read(key=self.key)
+        self.replaying = self.records.read(kinds=FOLDED, key=self.key)
         self.waiting("reading the journal")
         self._replay()
 
     def _replay(self) -> None:
         """Rebuild part by part: a long journal is no reason to take this actor for hung."""
-        assert self.replaying is not None
+        if self.replaying is None:
+            return  # told by the incarnation before
         if self.book.take_in(islice(self.replaying, _REPLAY_PART)) == _REPLAY_PART:
             self.tell(self.name, Tick("replay"))
             return
@@ -168,12 +178,15 @@ class PositionActor(Actor):
             case Approved(command=AmendOrder()):
                 self.orders.submit_amend(message)
             case CancelWanted():
-                self._cancel(message.client_order_id)
+                if self.orders.take_back(message.client_order_id):
+                    self._changed()
             case OrderAcknowledged():
+                self.echoes.acknowledged(message.update)
                 self.orders.said(message.update)
             case OrderUpdated() | Fill() | FundingPaid() if not self.desk.compared:
                 self.comparison.keep_early(message)
             case OrderUpdated():
+                self.echoes.told(message)
                 self.orders.said(message)
             case Fill():
                 self.orders.filled(message)
@@ -183,20 +196,28 @@ class PositionActor(Actor):
                 self.orders.unknown(message)
             case Unwritten():
                 self.orders.unwritten(message)
+            case WrittenLate():
+                self.questions.written_late(message)
+                self._changed()
             case OrderRead():
                 self.orders.read(message)
                 if self.desk.stated:  # without the stream only a comparison tells what is held
                     self.comparison.compare_anew()
             case MarkPrice():
                 self.comparison.marked(message)
+            case Quote():
+                self.echoes.quoted(message)
             case FundingPaid():
                 self._funding(message)
             case PositionReported():
                 self.comparison.heard(message)
             case SymbolSetUp():
-                self._set_up_done(message)
+                self.comparison.set_up_done(message)
             case SymbolRead():
                 self.comparison.compare(message)
+                self._tell_operations()
+            case CompareAgain():
+                self.comparison.compare_again(message)
             case CompareNow():
                 self._compare_now(message)
             case StopsRead():
@@ -206,6 +227,8 @@ class PositionActor(Actor):
                 self.flattening.book(message)
             case ReadFailed(request=ReadBook()):
                 self.flattening.no_book(message)
+            case ReadFailed(request=ReadOrder() as asked, error=error):
+                self.questions.failed(asked.client_order_id, error)
             case ReadFailed(request=ReadStops()):
                 self.inspection.failed(message)
             case ReadFailed():
@@ -229,6 +252,7 @@ class PositionActor(Actor):
             case CancelEntries():
                 self.closing.cancel(message)
             case StreamConnected():
+                self.echoes.begin()
                 self.comparison.stream_back()
             case StreamLost():
                 self.comparison.stream_lost(message)
@@ -244,19 +268,13 @@ class PositionActor(Actor):
             case Tick("reconcile") | Tick("again"):
                 self.comparison.ask_venue()
 
-    def _set_up_done(self, done: SymbolSetUp) -> None:
-        self.comparison.set_up_done(done)
-
     def _began(self) -> None:
         """Hear that the first comparison with the venue found no difference."""
+        self.orders.strangers.begin()
         self._changed(reset=True)
         if self.desk.watcher:
             self._welcome(WatchPosition(*self.desk.watcher))
         self.ready()
-
-    def _cancel(self, client_order_id: str) -> None:
-        if self.orders.take_back(client_order_id):
-            self._changed()
 
     def _cancel_stop(self, client_order_id: str) -> None:
         self.unsaid |= self.orders.take_back(client_order_id)
@@ -277,6 +295,7 @@ class PositionActor(Actor):
             return
         now_ns = self.monotonic_ns()
         self.questions.look()
+        self.echoes.look()
         self.protection.judge(now_ns)
         if self.unsaid or self.protection.unprotected() != self.unprotected:
             self._changed()
@@ -295,9 +314,7 @@ class PositionActor(Actor):
         if self.sweeping:
             return
         held = any(position.quantity for position in self.desk.holdings)
-        unsettled = any(
-            order.state in (State.SUBMITTING, State.UNKNOWN) for order in self.book.live.values()
-        )
+        unsettled = {order.state for order in self.book.live.values()} & _UNSETTLED
         if held or unsettled or self.unsaid or self.questions.due or self.flattening.under_way:
             self.sweeping = True
             self.after(_SWEEP_NS, Tick("soon"))
@@ -325,10 +342,13 @@ class PositionActor(Actor):
         self.tell(names.RISK, report)
         self.untold += ended
         # An order whose fills are not all here yet makes a side look emptier than it is.
+        if self.desk.watcher and self.synced and self.desk.watcher[1] in self.book.sequences.jumped:
+            self._welcome(WatchPosition(*self.desk.watcher))  # it is to number from there on
         if self.desk.watcher and self.synced and not self.book.owing:
             self.desk.tell_watcher(evolve(view, ended=tuple(self.untold)))
             self.untold.clear()
         self._tell_operations()
+        self.desk.tell_account()
         if self.desk.compared:
             self.protection.look(now_ns)
             self.flattening.look()
@@ -342,14 +362,12 @@ class PositionActor(Actor):
             self.desk.holdings,
             sum(1 for state in states if state.at_venue),
             sum(1 for state in states if state is State.UNKNOWN),
-            len(self.book.positions.seen),
+            self.book.positions.seen.count,
             self.desk.mark,
             self.book.positions.multiplier,
             sum(self.book.funding.values(), Decimal(0)),
-            tuple(
-                (side.value, said.liquidation_price)
-                for side, said in self.comparison.stated.reported.items()
-            ),
+            self.comparison.stated.liquidations(),
+            self.desk.drift,
         )
         self.tell_latest(names.OPERATIONS, self.name, report)
 
@@ -360,6 +378,7 @@ class PositionActor(Actor):
 
     def _welcome(self, watch: WatchPosition) -> None:
         assert self.desk.instrument is not None
+        self.book.sequences.jumped.discard(watch.bot)
         watched = PositionWatched(self.desk.instrument, self.book.next_sequence(watch.bot))
         self.tell(watch.watcher, watched)
         self.tell(watch.watcher, self.book.look(self.now_ns()))
@@ -370,18 +389,8 @@ class PositionActor(Actor):
         self._changed()
 
     def _compare_now(self, question: CompareNow) -> None:
-        def equal() -> None:
-            self.tell(names.RISK, Compared(self.key, question.token))
-
-        self.comparison.when_equal(equal)
-
-    def _liquidation(self, side: PositionSide) -> Decimal:
-        said = self.comparison.stated.reported.get(side)
-        return said.liquidation_price if said else ZERO
-
-    def _venue_holds(self, side: PositionSide) -> Decimal:
-        said = self.comparison.stated.reported.get(side)
-        return said.quantity if said else ZERO
+        compared = Compared(self.key, question.token)
+        self.comparison.when_equal(lambda: self.tell(names.RISK, compared))
 
     def _refused_by_risk(self, refused: RefusedByRisk) -> None:
         command = refused.command

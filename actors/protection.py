@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from attrs import define, evolve, field
 
 from actors import names
 from actors.desk import Desk
-from actors.messages import CancelEntries, Pause, Resume
+from actors.messages.risk import CancelEntries, Pause, Resume
 from core.errors import Rejected, VenueError
+from core.guard_decisions import ProtectionJudged, TightenJudged
+from core.instruments import Instrument
 from core.messages import OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.money import ZERO, text
 from core.orders import Order, State
 from core.positions import Position
-from core.protection import Plan, Stop, plan, sane, short_of_liquidation, tighter, wanted_stops
+from core.protecting import (
+    STOP_TRIES,
+    SideSeen,
+    Steps,
+    ahead,
+    from_mark,
+    planned,
+    protect,
+)
+from core.protection import Stop, sane
 from core.records import StopTightened
 
 __all__ = ["Protection"]
@@ -23,9 +34,6 @@ __all__ = ["Protection"]
 _RETRY_NS = 1_000_000_000
 _CLOSE_PAUSE_NS = 250_000_000
 _ANSWER_NS = 5_000_000_000
-_STOP_TRIES = 3
-_LOST_WITHIN_NS = 60_000_000_000
-_BPS = Decimal(10_000)
 _REST_NS = 30_000_000_000
 _REST_MOST_NS = 3_600_000_000_000
 
@@ -34,9 +42,10 @@ _REST_MOST_NS = 3_600_000_000_000
 class _SideState:
     """What is under way for one side; monotonic times in nanoseconds, 0 for never.
 
-    `naked_ns` is since when the side lacks a working stop, `suspect_ns` when the venue last showed
-    all of them, once one was not there. `hopeless` is why no stop can come right, `close_ns` when
-    the side may be closed again. `lost_ns` are the ends of stops that nobody here ended.
+    `naked_ns` is since when the side lacks a working stop, `patient_ns` until when one that was
+    bare before this incarnation is not closed for that, `gone_ns` when the venue last showed one
+    that just proved to be gone. `hopeless` is why no stop can come right, `close_ns` when the side
+    may be closed again. `lost_ns` are the ends of stops that nobody here ended.
     """
 
     proposed: str = ""
@@ -46,7 +55,8 @@ class _SideState:
     refusals: int = 0
     hopeless: str = ""
     naked_ns: int = 0
-    suspect_ns: int = 0
+    patient_ns: int = 0
+    gone_ns: int = 0
     lost_ns: list[int] = field(factory=list)
 
 
@@ -57,9 +67,12 @@ class Protection:
     One order at a time is under way per side. A proposal that nobody answers is forgotten after
     five seconds: a stop too many is found and cancelled, one too few is not. `kept` while all is
     being closed: working stops stay as they are until the venue says flat. `doubted` are stops
-    that the venue did not know when it was asked; they count for nothing. A symbol whose side had
-    to be closed for want of a stop opens nothing for a while, twice as long each time until a stop
-    works again: otherwise it would be opened and closed, at a taker's fee, over and over.
+    that the venue did not know when it was asked; they count for nothing. `seen_ns` is when the
+    venue last showed each stop of what is held, `missed` are those that it did not show since: one
+    that then proves to be gone left its side bare since it was seen. Until that is proven it says
+    nothing of how long a side is bare. A symbol whose side had to be closed for want of a stop
+    opens nothing for a while, twice as long each time until a stop works again: otherwise it would
+    be opened and closed, at a taker's fee, over and over.
     """
 
     desk: Desk
@@ -67,6 +80,8 @@ class Protection:
     liquidation: Callable[[PositionSide], Decimal]
     kept: bool = False
     doubted: set[str] = field(factory=set)
+    seen_ns: dict[str, int] = field(factory=dict)
+    missed: set[str] = field(factory=set)
     resting: bool = False
     rests_until_ns: int = 0
     rest_ns: int = _REST_NS
@@ -80,18 +95,39 @@ class Protection:
 
     def judge(self, now_ns: int) -> None:
         """Note since when which side lacks working stops of its size at a sane price."""
+        sides = {held.side for held in self.desk.holdings if held.quantity}
+        self.seen_ns = {
+            stop.id: self.seen_ns.get(stop.id, now_ns)
+            for stop in self.desk.book.protective()
+            if stop.state.at_venue and stop.command.position_side in sides
+        }
+        self.missed &= self.seen_ns.keys()
         for held in self.desk.holdings:
             state = self.sides[held.side]
+            gone_ns, state.gone_ns = state.gone_ns or now_ns, 0
             if not held.quantity:
                 state.lost_ns.clear()
-                state.suspect_ns = 0
             if self._covers(held):
                 if held.quantity:
                     self.rest_ns = _REST_NS
                 state.naked_ns = state.refusals = 0
                 state.hopeless = ""
-            elif not state.naked_ns:
-                state.naked_ns, state.suspect_ns = state.suspect_ns or now_ns, 0
+            else:
+                state.naked_ns = min(state.naked_ns or gone_ns, gone_ns)
+
+    def recall(self, as_of_ns: int, now_ns: int) -> None:
+        """Count a side that was bare before this incarnation from then on, by the venue's clock.
+
+        At least half of the time that a side may be bare is left for this incarnation's own stop:
+        a host that was away for a minute gives a side one before it would close it.
+        """
+        within_ns = self.desk.settings.protection.rule.protect_within_ns
+        self.judge(now_ns)
+        for side, state in self.sides.items():
+            since_ns = self.desk.book.bareness.since_ns.get(side)
+            if state.naked_ns and since_ns is not None:
+                state.naked_ns = now_ns - max(as_of_ns - since_ns, 0) or -1  # 0 is for never
+                state.patient_ns = now_ns + within_ns // 2
 
     def unprotected(self) -> tuple[tuple[PositionSide, int], ...]:
         """Return the sides that lack working stops, each with since when (monotonic)."""
@@ -99,8 +135,10 @@ class Protection:
         return tuple((side, since_ns) for side, since_ns in naked if since_ns)
 
     def look(self, now_ns: int) -> None:
-        """Bring stops to what is held; close a side that stayed uncovered for too long."""
-        self.judge(now_ns)
+        """Bring stops to what is held; close a side that stayed uncovered for too long.
+
+        Builds on `judge`, at the same instant.
+        """
         if self.desk.instrument is None:
             return
         self._end_rest(now_ns)
@@ -108,43 +146,53 @@ class Protection:
             state = self.sides[held.side]
             if self.kept and not state.naked_ns:
                 continue
-            self._stay_short_of_liquidation(held)
-            todo = self._plan(held)
-            for client_order_id in todo.cancel:
-                self.cancel(client_order_id)
-            hopeless = self._hopeless(state, now_ns)
-            if hopeless:
-                self._close(held.side, hopeless, now_ns)
-            if todo.place is not None:
-                self._place(todo.place, now_ns)
+            stops = self._mine(held.side)
+            if not held.quantity and not stops:
+                continue
+            seen = self._seen(held, self.desk.instrument, stops, now_ns)
+            steps = protect(seen)
+            if not steps.idle:
+                self.desk.note(ProtectionJudged(self.desk.key, seen, steps))
+                self._carry_out(seen, steps)
+
+    def _carry_out(self, seen: SideSeen, steps: Steps) -> None:
+        if steps.tighten is not None:
+            at = text(ahead(seen.held, seen.mark, seen.liquidation))
+            self._tighten(seen, steps.tighten, f"liquidation is at {at}")
+        for client_order_id in steps.cancel:
+            self.cancel(client_order_id)
+        if steps.close:
+            self._close(seen, steps)
+        if steps.place is not None:
+            self._place(steps.place, seen.now_ns)
 
     def under_way(self) -> bool:
         """Tell whether a stop is still to be placed or taken back."""
-        if self.desk.instrument is None:
+        instrument = self.desk.instrument
+        if instrument is None:
             return False
-        return any(not self._plan(held).idle for held in self.desk.holdings)
-
-    def tighten(self, side: PositionSide, trigger: Decimal, reason: str) -> None:
-        """Bring a side's stops to this trigger where that is nearer to the market; until flat."""
-        desk, held = self.desk, self.desk.held(side)
-        wanted = self._wanted(held)
-        if not wanted or desk.instrument is None:
-            return
-        trigger = desk.instrument.nearest_price(trigger)
-        direction, present = wanted[0].side, wanted[0].trigger_price
-        if trigger == present or tighter(direction, trigger, present) != trigger:
-            return
-        desk.journal(StopTightened(desk.key, side, trigger, reason))
-        desk.book.tightened[side] = trigger
-        was, now = text(present), text(trigger)
-        desk.log("warning", f"stop of the {side.value} position from {was} to {now}: {reason}")
+        sides = ((held, self._mine(held.side)) for held in self.desk.holdings)
+        return any(
+            not planned(self._seen(held, instrument, stops, 0)).idle for held, stops in sides
+        )
 
     def tighten_to(self, side: PositionSide, distance_bps: Decimal, reason: str) -> None:
-        """Bring a side's stops to this distance from the mark, never further away."""
-        held, mark = self.desk.held(side), self.desk.mark
-        if held.quantity and mark:
-            towards = 1 if held.quantity > 0 else -1
-            self.tighten(side, mark * (1 - towards * distance_bps / _BPS), reason)
+        """Bring a side's stops to this distance from the mark, never further away; until flat."""
+        if self.desk.instrument is None:
+            return
+        held, now_ns = self.desk.held(side), self.desk.actor.monotonic_ns()
+        seen = self._seen(held, self.desk.instrument, self._mine(side), now_ns)
+        trigger = from_mark(seen, distance_bps)
+        if trigger is not None:
+            self.desk.note(TightenJudged(self.desk.key, seen, distance_bps, trigger))
+            self._tighten(seen, trigger, reason)
+
+    def _tighten(self, seen: SideSeen, trigger: Decimal, reason: str) -> None:
+        desk, side = self.desk, seen.held.side
+        desk.journal(StopTightened(desk.key, side, trigger, reason))
+        desk.book.tightened[side] = trigger
+        was, now = text(seen.wanted[0].trigger_price), text(trigger)
+        desk.log("warning", f"stop of the {side.value} position from {was} to {now}: {reason}")
 
     def settled(self, command: PlaceOrder) -> None:
         """Hear that risk answered a proposal."""
@@ -172,7 +220,7 @@ class Protection:
         state = self.sides[command.position_side]
         state.refusals += 1
         passed = ((command.trigger_price or ZERO) - self.desk.mark) * command.side.sign < 0
-        if passed or state.refusals >= _STOP_TRIES:
+        if passed or state.refusals >= STOP_TRIES:
             state.hopeless = f"the venue refused its stop: {error}"
 
     def _pause(self, command: PlaceOrder, now_ns: int) -> None:
@@ -189,8 +237,9 @@ class Protection:
         held = self.desk.held(side).quantity
         if not held or order.cancel_requested or order.filled:
             return
+        self._gone(order)
         state = self.sides[side]
-        state.lost_ns = [*state.lost_ns[1 - _STOP_TRIES :], now_ns]
+        state.lost_ns = [*state.lost_ns[1 - STOP_TRIES :], now_ns]
         why = f"{order.state.value} {order.reason}".rstrip()
         self.desk.log("warning", f"a stop ended and nobody here ended it: {why}", order.id)
 
@@ -198,18 +247,17 @@ class Protection:
         """Return the stops that are said to work at the venue."""
         return frozenset(stop.id for stop in self.desk.book.protective() if stop.state.at_venue)
 
-    def shown(self, missing: frozenset[str], complete_ns: int) -> None:
-        """Hear which working stops the venue did not show.
+    def shown(self, client_order_ids: Iterable[str], asked_ns: int) -> None:
+        """Hear of stops that work: the venue shows them to a question of that time."""
+        for client_order_id in client_order_ids:
+            self.doubted.discard(client_order_id)
+            self.missed.discard(client_order_id)
+            if client_order_id in self.seen_ns:
+                self.seen_ns[client_order_id] = asked_ns
 
-        `complete_ns` is when it showed all of them last: a side is bare since then, if it is.
-        """
-        for state in self.sides.values():
-            state.suspect_ns = 0
-        for stop in self.desk.book.protective():
-            if stop.id in missing:
-                self.sides[stop.command.position_side].suspect_ns = complete_ns
-            else:
-                self.doubted.discard(stop.id)
+    def not_shown(self, client_order_ids: Iterable[str]) -> None:
+        """Hear which working stops an answer lacked: perhaps they are gone."""
+        self.missed.update(client_order_ids)
 
     def doubt(self, client_order_id: str) -> bool:
         """Hear that the venue does not know a stop; tell whether that is news."""
@@ -220,10 +268,17 @@ class Protection:
         if not order.state.at_venue:
             return False
         self.doubted.add(client_order_id)
+        self.missed.add(client_order_id)
+        self._gone(order)
         self.desk.log(
             "error", "the venue does not know this stop: another takes its place", order.id
         )
         return True
+
+    def _gone(self, stop: Order) -> None:
+        """Count its side, if it is bare, as bare since the venue showed this stop last."""
+        if stop.id in self.missed:
+            self.sides[stop.command.position_side].gone_ns = self.seen_ns.get(stop.id, 0)
 
     def _mine(self, side: PositionSide) -> list[Order]:
         return [
@@ -232,47 +287,37 @@ class Protection:
             if stop.command.position_side is side
         ]
 
-    def _wanted(self, held: Position) -> tuple[Stop, ...]:
-        desk = self.desk
-        if desk.instrument is None:
-            return ()
-        distance_bps = desk.settings.protection.stop_loss_bps
-        tightened = desk.book.tightened.get(held.side)
-        return wanted_stops(held, desk.instrument, distance_bps, tightened)
-
-    def _plan(self, held: Position) -> Plan:
-        mine = self._mine(held.side)
-        if not held.quantity and not mine:
-            return Plan(None, ())
-        return plan(self._wanted(held), mine)
-
-    def _stay_short_of_liquidation(self, held: Position) -> None:
-        wanted, at = self._wanted(held), self._liquidation(held)
-        if wanted and at:
-            nearer = short_of_liquidation(wanted[0].side, wanted[0].trigger_price, at)
-            if nearer is not None:
-                self.tighten(held.side, nearer, f"liquidation is at {text(at)}")
-
-    def _liquidation(self, held: Position) -> Decimal:
-        """Return the side's liquidation price, 0 for none; hedged sides may show the other's."""
-        mark, at = self.desk.mark, self.liquidation(held.side)
-        return at if (mark - at) * held.quantity > 0 else ZERO
-
-    def _hopeless(self, state: _SideState, now_ns: int) -> str:
-        """Return why a side is to be closed, "" while its stops may still come right."""
-        settings = self.desk.settings.protection
-        if state.hopeless:
-            return state.hopeless
-        if state.naked_ns and now_ns - state.naked_ns > settings.protect_within_ns:
-            return "no working stop of its size in time (execution.protect_within_s)"
-        lost = [at_ns for at_ns in state.lost_ns if now_ns - at_ns < _LOST_WITHIN_NS]
-        return f"{len(lost)} stops of it went within a minute" if len(lost) >= _STOP_TRIES else ""
+    def _seen(
+        self, held: Position, instrument: Instrument, stops: list[Order], now_ns: int
+    ) -> SideSeen:
+        """Put together all that is decided from on one side."""
+        desk, side, state = self.desk, held.side, self.sides[held.side]
+        return SideSeen(
+            held,
+            instrument,
+            desk.settings.protection.rule,
+            tuple(stops),
+            desk.book.tightened.get(side),
+            desk.mark,
+            self.liquidation(side),
+            state.naked_ns,
+            state.patient_ns,
+            tuple(state.lost_ns),
+            state.hopeless,
+            bool(state.proposed) and now_ns - state.proposed_ns < _ANSWER_NS,
+            desk.closing(side),
+            desk.lost(side),
+            state.retry_ns,
+            state.close_ns,
+            now_ns,
+        )
 
     def _covers(self, held: Position) -> bool:
         if not held.quantity:
             return True
         direction = Side.SELL if held.quantity > 0 else Side.BUY
-        mark, liquidation = self.desk.mark, self._liquidation(held)
+        mark = self.desk.mark
+        liquidation = ahead(held, mark, self.liquidation(held.side))
         working = (
             stop.remaining
             for stop in self._mine(held.side)
@@ -283,14 +328,8 @@ class Protection:
         )
         return sum(working, ZERO) >= abs(held.quantity)
 
-    def _busy(self, state: _SideState, now_ns: int) -> bool:
-        return bool(state.proposed) and now_ns - state.proposed_ns < _ANSWER_NS
-
     def _place(self, stop: Stop, now_ns: int) -> None:
         state = self.sides[stop.position_side]
-        closing = self.desk.closing(stop.position_side)
-        if closing or self._busy(state, now_ns) or now_ns < state.retry_ns:
-            return
         state.proposed_ns = now_ns
         state.proposed = self.desk.close(
             stop.side,
@@ -301,22 +340,15 @@ class Protection:
             trigger_price=stop.trigger_price,
         )
 
-    def _close(self, side: PositionSide, reason: str, now_ns: int) -> None:
-        desk, held = self.desk, self.desk.held(side)
+    def _close(self, seen: SideSeen, steps: Steps) -> None:
+        desk, side, now_ns = self.desk, seen.held.side, seen.now_ns
         state = self.sides[side]
-        if desk.instrument is None or not held.quantity or self._busy(state, now_ns):
-            return
-        if now_ns < state.close_ns or not desk.may_close(side):
-            return
-        desk.log("error", f"closing the {side.value} position at the market: {reason}")
-        self._rest(reason, now_ns)
-        direction = Side.SELL if held.quantity > 0 else Side.BUY
-        most = desk.instrument.round_quantity(desk.instrument.market_max_quantity)
-        state.close_ns = now_ns + (_CLOSE_PAUSE_NS << desk.lost(side))
+        desk.log("error", f"closing the {side.value} position at the market: {steps.why}")
+        self._rest(steps.why, now_ns)
+        direction = Side.SELL if seen.held.quantity > 0 else Side.BUY
+        state.close_ns = now_ns + (_CLOSE_PAUSE_NS << seen.unknown_closes)
         state.proposed_ns = now_ns
-        state.proposed = desk.close(
-            direction, side, OrderType.MARKET, min(abs(held.quantity), most), Purpose.CLOSE
-        )
+        state.proposed = desk.close(direction, side, OrderType.MARKET, steps.close, Purpose.CLOSE)
 
     # Rest after a side was closed for want of a stop
 

@@ -7,12 +7,18 @@ from collections.abc import Callable
 from attrs import define, field
 
 from actors.desk import STOP_BOT, Desk
-from actors.messages import OrderRead, ReadOrder
+from actors.messages.journal import WrittenLate
+from actors.messages.lanes import OrderRead, ReadOrder
+from core.errors import VenueError
 from core.ids import parse
+from core.late import take_in_late
 from core.orders import Event, Order, State
 from core.records import OrderGone
 
 __all__ = ["Questions"]
+
+_INSTANT_NS = 1_000_000_000
+"""The venue dates what it does to the millisecond; far beyond what an answer takes."""
 
 
 @define(eq=False)
@@ -20,8 +26,8 @@ class Questions:
     """Asks for single orders until the venue has told how they stand; `look_soon` wakes the actor.
 
     All times are of the monotonic clock, in nanoseconds: `due` holds when to ask for an order next
-    and the pause before that, `sent_ns` when an order was handed on in this incarnation; for those
-    of an earlier one `began_ns` counts.
+    and the pause before that, `sent_ns` when an order was handed on in this incarnation, `moved_ns`
+    when its last amendment was; for those of an earlier one `began_ns` counts.
     """
 
     desk: Desk
@@ -29,7 +35,7 @@ class Questions:
     began_ns: int = 0
     due: dict[str, tuple[int, int]] = field(factory=dict)
     sent_ns: dict[str, int] = field(factory=dict)
-    _left: set[str] = field(factory=set, init=False)
+    moved_ns: dict[str, int] = field(factory=dict)
     _alerted: set[str] = field(factory=set, init=False)
     _unremembered: dict[str, bool] = field(factory=dict, init=False)
 
@@ -37,9 +43,14 @@ class Questions:
         """Hear that an order leaves now."""
         self.sent_ns[client_order_id] = self.desk.actor.monotonic_ns()
 
-    def left(self, client_order_id: str) -> None:
-        """Hear that an order's lane is done with it: it will not leave any more."""
-        self._left.add(client_order_id)
+    def moved(self, client_order_id: str) -> None:
+        """Hear that an amendment leaves now."""
+        self.moved_ns[client_order_id] = self.desk.actor.monotonic_ns()
+
+    def just_moved(self, client_order_id: str) -> bool:
+        """Tell whether the venue may date the next amendment as it did the last one."""
+        at_ns = self.moved_ns.get(client_order_id, self.began_ns)
+        return self.desk.actor.monotonic_ns() - at_ns < _INSTANT_NS
 
     def inquire(self, client_order_id: str, pause_ns: int) -> None:
         """Ask for an order after a pause, and again and again until it is settled."""
@@ -56,6 +67,13 @@ class Questions:
             self.over(order.id)
         self._alerted.discard(order.id)
 
+    def written_late(self, written: WrittenLate) -> None:
+        """Ask for orders of an earlier incarnation that we could not read of."""
+        late = take_in_late(self.desk.book, written.records, self.desk.actor.now_ns())
+        for client_order_id in late:
+            self.desk.log("warning", "its intent waited for the disk: asking", client_order_id)
+            self.inquire(client_order_id, 0)
+
     def answered(self, client_order_id: str) -> None:
         """Ask no more."""
         self.due.pop(client_order_id, None)
@@ -63,12 +81,14 @@ class Questions:
     def over(self, client_order_id: str) -> None:
         """Forget when an order left: its life is over."""
         self.sent_ns.pop(client_order_id, None)
-        self._left.discard(client_order_id)
+        self.moved_ns.pop(client_order_id, None)
 
     def look(self) -> None:
         """Ask what is due; raise the alarm for what stays unknown for too long."""
         desk, settings = self.desk, self.desk.settings
         now_ns = desk.actor.monotonic_ns()
+        for client_order_id in [each for each in desk.book.nameless if each not in self.due]:
+            self.inquire(client_order_id, 0)
         for order in list(desk.book.live.values()):
             waits = order.state in (State.SUBMITTING, State.UNKNOWN)
             age_ns = now_ns - self.sent_ns.get(order.id, self.began_ns)
@@ -88,9 +108,18 @@ class Questions:
                     continue
                 longer_ns = max(pause_ns * 2, settings.first_query_ns)
                 longer_ns = min(longer_ns, settings.longest_query_ns)
-                self.due[client_order_id] = (now_ns + longer_ns, longer_ns)
+                wait_ns = int(longer_ns * (0.75 + desk.actor.random.random() / 2))
+                self.due[client_order_id] = (now_ns + wait_ns, longer_ns)
                 conditional = self._conditional(client_order_id, known)
                 desk.read(ReadOrder(desk.key, client_order_id, conditional, desk.actor.name))
+
+    def failed(self, client_order_id: str, error: VenueError) -> None:
+        """Hear that the venue could not be asked: not again before it may be."""
+        self.desk.log("warning", f"asking for it: {error}", client_order_id)
+        if client_order_id in self.due:
+            due_ns, pause_ns = self.due[client_order_id]
+            allowed_ns = self.desk.actor.monotonic_ns() + error.retry_after_ns
+            self.due[client_order_id] = (max(due_ns, allowed_ns), pause_ns)
 
     def _conditional(self, client_order_id: str, known: Order | None) -> bool:
         """Tell which service of the venue to ask; for an order nobody remembers, each in turn."""
@@ -101,13 +130,30 @@ class Questions:
         self._unremembered[client_order_id] = not asked_before
         return (made is not None and made.bot == STOP_BOT) is not asked_before
 
+    def found(self, client_order_id: str, read: OrderRead) -> bool:
+        """Hear how an order stands, once that is folded in; tell whether an amendment is settled.
+
+        One that it does not show counts as on its way until none could arrive any more.
+        """
+        order = self.desk.book.live.get(client_order_id)
+        if order is None or order.amending is None:
+            self.answered(client_order_id)
+            return False
+        proof, left_ns = self.desk.settings.proof, self.moved_ns.get(client_order_id, self.began_ns)
+        if not proof.counts(read.asked_ns - left_ns):
+            counts_ns, pause_ns = left_ns + proof.closed_after_ns, self.desk.settings.first_query_ns
+            due_ns, pause_ns = self.due.get(client_order_id, (counts_ns, pause_ns))
+            self.due[client_order_id] = (min(due_ns, counts_ns), pause_ns)
+            return False
+        self.answered(client_order_id)
+        self.desk.book.settle_amend(client_order_id)
+        return True
+
     def missed(self, order: Order, read: OrderRead) -> bool:
         """Count one "not found"; tell whether that proved the order gone, see core.evidence."""
         desk, proof = self.desk, self.desk.settings.proof
-        known_for_ns = read.asked_monotonic_ns - self.sent_ns.get(order.id, self.began_ns)
-        # What may still wait in a lane is held back by its age on the wall clock: that counts too.
-        gone = order.id in self._left
-        if not proof.counts(known_for_ns, known_for_ns if gone else read.asked_ns - order.at_ns):
+        # What an earlier incarnation sent was approved before this one began.
+        if not proof.counts(read.asked_ns - self.sent_ns.get(order.id, self.began_ns)):
             return False
         if desk.book.missed(order.id) < proof.misses_needed:
             return False

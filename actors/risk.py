@@ -11,8 +11,10 @@ from actors.flattens import Flattens
 from actors.guards import Guards
 from actors.halting import Halting
 from actors.losses import Losses
-from actors.messages import (
-    BarsRead,
+from actors.messages.journal import JournalFailed, JournalRecovered, Note, Recall, Recalled
+from actors.messages.lanes import BarsRead
+from actors.messages.operations import LimitTold, RiskReport, Tick
+from actors.messages.risk import (
     CallsTold,
     CloseForShutdown,
     Compared,
@@ -24,18 +26,13 @@ from actors.messages import (
     HaltTold,
     HaltWanted,
     InstrumentListed,
-    JournalFailed,
-    JournalRecovered,
-    LimitTold,
     Mention,
     Operate,
     Pause,
     Propose,
     RefusedByRisk,
     Resume,
-    RiskReport,
     ScaleWanted,
-    Tick,
     WalletTold,
 )
 from actors.operating import Operating
@@ -48,12 +45,14 @@ from actors.scaling import Scaling
 from actors.watches import Watches
 from core.messages import AmendOrder, Bar, Key, MarkPrice, PlaceOrder, Quote
 from core.money import text
-from core.ports import Log, Records
+from core.ports import Log, Record, Records
+from core.records import OrderIntended
 from core.remembered import remember
 from core.risk.checks import Risk
 from core.risk.facts import NEVER_NS
-from core.risk.halt import Level
+from core.risk.halt import Cause
 from core.risk.proposal import Refusal
+from core.risk.witness import Witness, writable
 
 __all__ = ["RiskActor", "RiskSettings"]
 
@@ -78,12 +77,13 @@ class RiskActor(Actor):
 
     def __init__(self, settings: RiskSettings, records: Records, log: Log) -> None:
         self.risk = Risk(settings.limits)
+        self.witness = Witness(self.risk)
         self.records = records
         self.log = log
         self.keys = tuple(settings.keys)
         self.desk = RiskDesk(self, self.risk, settings, log)
         self.pauses = Pauses(self.desk)
-        self.halting = Halting(self.desk, self._halted)
+        self.halting = Halting(self.desk, self._halted, self._ever_sent)
         self.scaling = Scaling(self.desk)
         self.flattens = Flattens(self.desk)
         self.losses = Losses(self.desk, self.pauses, self.halting, self.flattens)
@@ -101,9 +101,16 @@ class RiskActor(Actor):
         )
         self.refusals: Counter[str] = Counter()
         self.logged: dict[tuple[Key, str], int] = {}
+        self.held: list[object] = []
+        self.begun = False
 
     def starting(self) -> None:
-        before = remember(self.records)
+        self.waiting("asking the journal what it holds")
+        self.tell(names.JOURNAL, Recall(self.name))
+
+    def _begin(self, waiting: tuple[Record, ...]) -> None:
+        """Go on from the journal, what the incarnation before told it last included."""
+        before = remember(self.records, waiting)
         self.halting.begin(before.halt)
         self.losses.begin(before.equities)
         self.breakers.begin(before.breakers)
@@ -113,10 +120,19 @@ class RiskActor(Actor):
         self.flattens.resume(before.flattens)
         self.pauses.judge()
         self.every(_LOOK_NS, Tick("look"))
+        self.begun = True
         self.ready()
+        held, self.held = self.held, []
+        for message in held:
+            self.handle(message)
 
     def handle(self, message: object) -> None:
         match message:
+            case Recalled():
+                if not self.begun:  # else it was for the incarnation before
+                    self._begin(message.records)
+            case _ if not self.begun:
+                self.held.append(message)
             case Propose():
                 self._propose(message)
             case ExposureReport():
@@ -173,16 +189,27 @@ class RiskActor(Actor):
             case Tick("look"):
                 self._look()
 
+    def _ever_sent(self, key: Key) -> bool:
+        return any(True for _ in self.records.read(kinds=(OrderIntended,), key=key))
+
     # Orders
 
     def _propose(self, proposal: Propose) -> None:
         command = proposal.command
         now_ns, monotonic_ns = self.now_ns(), self.monotonic_ns()
+        witnessed = writable(command)
+        if witnessed:
+            self.witness.look(monotonic_ns)
         answer = (
             self.risk.place(command, now_ns, monotonic_ns)
             if isinstance(command, PlaceOrder)
             else self.risk.amend(command, now_ns, monotonic_ns)
         )
+        if witnessed:
+            order_id = command.client_order_id
+            written = self.witness.judged(command, answer, now_ns, monotonic_ns)
+            records = [Record(each, now_ns, command.key, order_id, self.name) for each in written]
+            self.tell(names.JOURNAL, Note(tuple(records)))
         if isinstance(answer, Refusal):
             self._refuse(proposal, answer)
         else:
@@ -214,7 +241,7 @@ class RiskActor(Actor):
         self.losses.positions(key, report.positions)
         self.losses.look()
         self.guards.positions(key)
-        if report.reset:
+        if report.reset and key in self.desk.instruments:  # else it was told to an earlier risk
             self.pauses.reported(key)
             self.flattens.reported(key)
             self._report()  # the limits can be told from now on: not a second later
@@ -269,8 +296,7 @@ class RiskActor(Actor):
             case ChildReady():
                 self.pauses.resume(f"child:{name}")
             case ChildGaveUp():
-                reason = f"{name} gave up: {event.reason}"
-                self.halting.tighten(Level.HALTED, reason, name, latched=True)
+                self.halting.because(Cause.GAVE_UP, event.reason, name)
 
     def _halted(self) -> None:
         """Hear that the halt is another one."""
@@ -293,6 +319,7 @@ class RiskActor(Actor):
             throttles=self.scaling.set_throttles(),
             scales=tuple((str(key), self.scaling.scale(key)) for key in self.keys),
             refusals=tuple(self.refusals.items()),
+            work=self.watches.work(),
         )
         self.tell_latest(names.OPERATIONS, self.name, report)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from attrs import define, field, frozen
 
 from actors import names
-from actors.messages import Write
+from actors.messages.journal import Note, Write
 from actors.runtime import Actor, ActorStatistics
 from core.account import Figure, Unknown
 from core.config import Risk as RiskTables
@@ -73,10 +73,17 @@ class RiskDesk:
 
     def journal(self, *payloads: object, then: object = None) -> None:
         """Write records; tell ourselves `then`, if any, once they are on disk."""
+        if payloads:
+            actor, now_ns = self.actor, self.actor.now_ns()
+            records = tuple(Record(each, now_ns, actor=actor.name) for each in payloads)
+            after = () if then is None else ((actor.name, then),)
+            actor.tell(names.JOURNAL, Write(records, then=after))
+
+    def note(self, key: Key, decision: object) -> None:
+        """Write down what was decided of a symbol, in front of what comes of it."""
         actor = self.actor
-        records = tuple(Record(each, actor.now_ns(), actor=actor.name) for each in payloads)
-        after = () if then is None else ((actor.name, then),)
-        actor.tell(names.JOURNAL, Write(records, then=after))
+        record = Record(decision, actor.now_ns(), key, actor=actor.name)
+        actor.tell(names.JOURNAL, Note((record,)))
 
     def log(self, level: str, said: str, key: Key | None = None) -> None:
         """Log in this actor's name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from actors.messages import LimitTold
+from actors.messages.operations import LimitTold
 from actors.risk_desk import RiskDesk
 from core.account import Figure, Unknown, combine
 from core.messages import Side

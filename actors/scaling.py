@@ -8,8 +8,9 @@ from decimal import Decimal
 from attrs import define, field
 
 from actors import names
-from actors.messages import CancelEntries, ScaleWanted, SizeScaled
+from actors.messages.risk import CancelEntries, ScaleWanted, SizeScaled
 from actors.risk_desk import RiskDesk
+from core.guard_decisions import SizeJudged
 from core.messages import Key
 from core.money import text
 from core.records import ThrottleChanged
@@ -48,8 +49,13 @@ class Scaling:
 
     def scale(self, key: Key) -> Decimal:
         """Return the part of full size, 0 to 1, that entries of a symbol may have now."""
+        return self._judge(key).scale
+
+    def _judge(self, key: Key) -> SizeJudged:
         throttle = min(self.throttles.get("", 100), self.throttles.get(key.symbol, 100))
-        return Decimal(throttle) / 100 * self.desk.risk.facts.portfolio.scale(key)
+        sizing = self.desk.risk.facts.portfolio.size(key)
+        before = self._told.get(key, _FULL)
+        return SizeJudged(key, throttle, sizing, before, sizing.scaled(throttle))
 
     def set_throttles(self) -> tuple[tuple[str, int], ...]:
         """Return the throttles that are not 100, for the status."""
@@ -59,9 +65,11 @@ class Scaling:
         """Tell what changed of these symbols, and have larger entries cancelled."""
         desk = self.desk
         for key in keys:
-            scale, before = self.scale(key), self._told.get(key, _FULL)
+            judged = self._judge(key)
+            scale, before = judged.scale, judged.before
             if scale == before:
                 continue
+            desk.note(key, judged)
             self._told[key] = desk.risk.facts.scale[key] = scale
             said = f"entries have {text(scale * 100)} % of full size, {text(before * 100)} % before"
             desk.log("info" if scale > before else "warning", said, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors import names
-from actors.messages import CloseForShutdown
+from actors.messages.risk import CloseForShutdown
 from actors.runtime import Outcome, Runtime
 
 __all__ = ["close"]

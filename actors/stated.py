@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from attrs import define, evolve, field
 
 from actors.desk import Desk
-from actors.messages import SymbolRead
+from actors.messages.lanes import SymbolRead
 from core.evidence import outweighs
 from core.messages import PositionReported, PositionSide
 from core.money import ZERO, text
@@ -25,6 +26,7 @@ class Stated:
 
     desk: Desk
     reported: dict[PositionSide, PositionReported] = field(factory=dict, init=False)
+    _told_at: dict[PositionSide, Decimal] = field(factory=dict, init=False)
 
     def heard(self, said: PositionReported) -> bool:
         """Keep the stream's word on a side; tell whether it is what we act on.
@@ -32,7 +34,9 @@ class Stated:
         It may not tell the liquidation price: the one known stays.
         """
         known = self.reported.get(said.position_side)
-        if known and not said.liquidation_price and known.quantity * said.quantity > 0:
+        if said.liquidation_price:
+            self._told_at[said.position_side] = said.quantity
+        elif known and known.quantity * said.quantity > 0:
             said = evolve(said, liquidation_price=known.liquidation_price)
         self.reported[said.position_side] = said
         stands = said.position_side in self.desk.stated
@@ -40,13 +44,32 @@ class Stated:
             self.desk.stated[said.position_side] = said
         return stands
 
-    def apart(self, read: SymbolRead) -> dict[PositionSide, str]:
-        """Keep what the venue says of the positions; return in words where ours differ.
+    def liquidation(self, side: PositionSide) -> Decimal:
+        """Return the price at which the venue says that it closes a side; 0 for none."""
+        said = self.reported.get(side)
+        return said.liquidation_price if said else ZERO
+
+    def liquidations(self) -> tuple[tuple[str, Decimal], ...]:
+        """Return the liquidation prices that the venue told of what is held now, to be shown."""
+        return tuple(
+            (side.value, said.liquidation_price)
+            for side, said in self.reported.items()
+            if self._told_at.get(side) == self.desk.held(side).quantity
+        )
+
+    def holds(self, side: PositionSide) -> Decimal:
+        """Return what the venue said last of a side's quantity."""
+        said = self.reported.get(side)
+        return said.quantity if said else ZERO
+
+    def apart(self, read: SymbolRead) -> tuple[dict[PositionSide, str], Decimal]:
+        """Keep what the venue says of the positions; return in words where ours differ, and by
+        how much in all.
 
         What the stream told meanwhile is newer than what was read.
         """
         theirs = {held.position_side: held for held in read.positions}
-        apart = {}
+        apart, distance = {}, ZERO
         for ours in self.desk.book.positions:
             held, known = theirs.get(ours.side), self.reported.get(ours.side)
             quantity = held.quantity if held else ZERO
@@ -54,11 +77,13 @@ class Stated:
                 self.reported.pop(ours.side, None)
                 if held:
                     self.reported[ours.side] = held
+                    self._told_at[ours.side] = held.quantity
+            distance += abs(quantity - ours.quantity)
             if quantity != ours.quantity:
                 apart[ours.side] = (
                     f"{ours.side.value}: ours {text(ours.quantity)}, venue's {text(quantity)}"
                 )
-        return apart
+        return apart, distance
 
     def let_stand(self, apart: Iterable[PositionSide], *, lasts: bool) -> bool:
         """Let the venue's word stand for these sides where it outweighs ours; tell if it is news.

@@ -5,17 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from actors import names
-from actors.messages import (
-    CancelWanted,
-    Decided,
-    PositionWatched,
-    Propose,
-    RefusedByRisk,
-    ScaleWanted,
-    SizeScaled,
-    Watch,
-    WatchPosition,
-)
+from actors.messages.journal import Note
+from actors.messages.risk import Decided, Propose, RefusedByRisk, ScaleWanted, SizeScaled
+from actors.messages.trading import CancelWanted, PositionWatched, Watch, WatchPosition
 from actors.runtime import Actor
 from core.messages import (
     AmendOrder,
@@ -27,7 +19,7 @@ from core.messages import (
     Quote,
     TimeInForce,
 )
-from core.ports import Log
+from core.ports import Log, Record
 from core.strategies import hedge_grid
 from core.strategies.hedge_grid import GridSettings, GridState
 from core.strategies.intents import (
@@ -41,6 +33,7 @@ from core.strategies.intents import (
     Scaled,
     View,
 )
+from core.strategies.witness import Witness
 
 _DECIDED_EVERY_NS = 1_000_000_000
 _FULL = Decimal(1)
@@ -50,7 +43,7 @@ class StrategyActor(Actor):
     """Own one bot's state on one symbol.
 
     State: `GridState`, rebuilt at every start from the position's view and the size that risk
-    allows; nothing of it is durable.
+    allows; the journal holds it for `core.replay` and people, no start reads it.
     Fails: any error is a crash; orders and positions are not touched by it.
     Rules: `core.strategies`.
     """
@@ -62,6 +55,7 @@ class StrategyActor(Actor):
         self.settings = settings
         self.log = log
         self.state: GridState | None = None
+        self.witness = Witness(key)
         self.scale: Decimal | None = None
         self.problem = ""
         self.decided_ns = -_DECIDED_EVERY_NS
@@ -100,13 +94,16 @@ class StrategyActor(Actor):
         self.state = hedge_grid.start(
             self.settings, self.host, self.bot, watched.next_sequence, scale
         )
+        self._note(self.witness.began(self.state))
         self._decide(Listed(watched.instrument))
         self.tell(names.market(self.key), Watch(self.name, frozenset(("prices",))))
 
     def _decide(self, event: Event) -> None:
         if self.state is None:
             return
-        self.state, intents = hedge_grid.decide(self.state, event)
+        before = self.state
+        self.state, intents = hedge_grid.decide(before, event)
+        self._note(*self.witness.took(before, event, self.state, intents))
         for intent in intents:
             self._tell(self.state, intent)
         now_ns = self.monotonic_ns()
@@ -118,6 +115,13 @@ class StrategyActor(Actor):
             text = f"cannot build its ladder: {self.problem}" if self.problem else "ladder fits"
             level = "warning" if self.problem else "info"
             self.log(level, self.name, text, symbol=self.key.symbol)
+
+    def _note(self, *decisions: object) -> None:
+        """Write down what was seen and decided, in front of what comes of it."""
+        if decisions:
+            now_ns = self.now_ns()
+            records = [Record(each, now_ns, self.key, actor=self.name) for each in decisions]
+            self.tell(names.JOURNAL, Note(tuple(records)))
 
     def _tell(self, state: GridState, intent: Intent) -> None:
         match intent:

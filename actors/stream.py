@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from actors import names
-from actors.messages import LaneReport, Pause, Resume, Tick
+from actors.backoff import Backoff
+from actors.messages.lanes import StreamDoubted
+from actors.messages.operations import LaneReport, Tick
+from actors.messages.risk import Pause, Resume
 from actors.runtime import Actor
 from core.messages import (
     BalanceUpdated,
@@ -15,6 +18,7 @@ from core.messages import (
     BookDelta,
     BookSnapshot,
     Fill,
+    FrameLeftOut,
     FundingPaid,
     Key,
     MarkPrice,
@@ -30,7 +34,12 @@ from core.ports import EventSink, Log, Stream
 OpenStreams = Callable[[EventSink], Sequence[Stream]]
 
 _FIRST_RETRY_NS = 500_000_000
-_LONGEST_RETRY_NS = 30_000_000_000
+_LONGEST_RETRY_NS = 8_000_000_000
+_STEADY_NS = 10_000_000_000
+_LEFT_OUT_EVERY_NS = 60_000_000_000
+_DOUBT_NS = 10_000_000_000
+_YOUNG_NS = 3_000_000_000
+_LONGEST_DOUBT_NS = 640_000_000_000
 
 
 @frozen(slots=True)
@@ -45,8 +54,10 @@ class StreamActor(Actor):
     """Own the connections of one kind (market or account) of one venue.
 
     State: the open connections and which of them the venue confirmed.
-    Fails: a lost or silent connection closes all of them and opens new ones after a growing
-    pause; those who depend on the events are told, and compare with the venue before they go on.
+    Fails: a lost, silent or doubted connection closes all of them and opens new ones after a pause
+    that grows until one has stood for a while; those who depend on the events are told, and compare
+    with the venue before they go on. Doubts that a new connection does not settle are heeded less
+    and less often.
     Rules: none. Events run on the connections' own threads straight to their readers' mailboxes.
     """
 
@@ -71,9 +82,11 @@ class StreamActor(Actor):
         self.streams: Sequence[Stream] = ()
         self.down = False
         self.connected: set[str] = set()
-        self.failures = 0
+        self.backoff = Backoff(self, _FIRST_RETRY_NS, _LONGEST_RETRY_NS)
         self.epoch = 0
         self.opened_ns = 0
+        self.doubted_ns = self.doubt_pause_ns = self.up_ns = 0
+        self.next_left_out_ns = 0
 
     def starting(self) -> None:
         self.markets = {key: names.market(key) for key in self.keys}
@@ -92,10 +105,16 @@ class StreamActor(Actor):
         match message:
             case StreamNews() if message.epoch == self.epoch:
                 self._changed(message.event)
+            case FrameLeftOut():
+                self._left_out(message)
+            case StreamDoubted():
+                self._doubted(message.reason)
             case Tick("silence"):
                 self._judge_silence()
             case Tick("open", epoch) if epoch == self.epoch:
                 self._open()
+            case Tick("steady", epoch) if epoch == self.epoch:
+                self.backoff.reset()
 
     def _open(self) -> None:
         self.epoch += 1
@@ -129,30 +148,40 @@ class StreamActor(Actor):
                     tell(account, event)
                 case StreamConnected() | StreamLost():
                     tell(name, StreamNews(epoch, event))
+                case FrameLeftOut():
+                    tell_latest(name, event.stream, event)
 
         return sink
 
+    def _left_out(self, frame: FrameLeftOut) -> None:
+        """Say what came instead of a frame: the first of each minute, the count tells the rest."""
+        now_ns = self.monotonic_ns()
+        if now_ns >= self.next_left_out_ns:
+            self.next_left_out_ns = now_ns + _LEFT_OUT_EVERY_NS
+            text = f"{frame.stream}: no frame: {frame.reason}; {frame.count} left out so far"
+            self.log("warning", self.name, f"{text}; it begins {frame.start}")
+
     def _changed(self, event: StreamConnected | StreamLost) -> None:
         if isinstance(event, StreamLost):
-            self._lost(event.stream, event.reason)
+            self._lost(event.stream, event.reason, event.retry_after_ns)
             return
         self.connected.add(event.stream)
         if len(self.connected) < len(self.streams):
             return
-        self.failures = 0
+        # Not yet forgiven: what broke it may break it again with the first frames.
+        self.after(_STEADY_NS, Tick("steady", self.epoch))
         self.down = False
+        self.up_ns = self.monotonic_ns()
         # Always: the pause may be one that an incarnation before this one asked for.
         self.tell_control(names.RISK, Resume(self.name))
         self.log("info", self.name, f"connected to {self.url}")
         self._tell_all(event)
         self.ready()
 
-    def _lost(self, stream: str, reason: str) -> None:
+    def _lost(self, stream: str, reason: str, retry_after_ns: int = 0) -> None:
         self._close()
         self.epoch += 1
-        pause_ns = min(_FIRST_RETRY_NS * 2**self.failures, _LONGEST_RETRY_NS)
-        pause_ns = int(pause_ns * (0.75 + self.random.random() / 2))
-        self.failures += 1
+        pause_ns = self.backoff.pause_ns(retry_after_ns)
         text = f"{stream}: {reason}; connecting again in {pause_ns / 1e9:.1f} s"
         self.log("warning", self.name, text)
         self.waiting(f"connecting to {self.url}: {reason}")
@@ -175,6 +204,18 @@ class StreamActor(Actor):
                 silent_ms = (now_ns - heard_ns) // 1_000_000
                 self._lost(stream.name, f"no data for {silent_ms} ms (stream_silence_ms)")
                 return
+
+    def _doubted(self, reason: str) -> None:
+        """Connect anew, unless that was done a moment ago: the doubt may be of what was before."""
+        now_ns = self.monotonic_ns()
+        since_ns = now_ns - self.doubted_ns
+        up = self.streams and len(self.connected) == len(self.streams)
+        if not up or now_ns - self.up_ns < _YOUNG_NS or since_ns < self.doubt_pause_ns:
+            return
+        calm = since_ns > 4 * self.doubt_pause_ns
+        longer_ns = _DOUBT_NS if calm else min(2 * self.doubt_pause_ns, _LONGEST_DOUBT_NS)
+        self.doubted_ns, self.doubt_pause_ns = now_ns, longer_ns
+        self._lost(self.name, f"doubted: {reason}")
 
     def _tell_all(self, event: StreamConnected | StreamLost) -> None:
         for listener in self.listeners:

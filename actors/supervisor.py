@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -28,7 +28,9 @@ from core.evidence import ProofRule
 from core.flattening import SliceRule
 from core.messages import Key
 from core.ports import Display, EventSink, ExchangeProcess, Journal, Log, Records, Stream, Venue
+from core.protecting import StopRule
 from core.strategies.hedge_grid import GridSettings
+from core.usage import Usage
 
 _NS_S = 1_000_000_000
 _NS_MS = 1_000_000
@@ -39,7 +41,7 @@ class VenueParts:
     """What one venue's actors need from outside.
 
     `endpoints` answers the REST and WebSocket addresses, `process` is the local exchange in paper
-    mode.
+    mode. `account` tells one account at these addresses from another, and is no secret.
     """
 
     name: str
@@ -49,6 +51,7 @@ class VenueParts:
     market_streams: Callable[[Sequence[Key]], OpenStreams]
     account_streams: Callable[[Sequence[Key]], OpenStreams]
     process: ExchangeProcess | None = None
+    account: str = ""
 
 
 @frozen
@@ -59,8 +62,10 @@ class Parts:
     records: Records
     venues: tuple[VenueParts, ...]
     statistics: Callable[[], Iterable[ActorStatistics]]
+    usage: Callable[[], Usage]
     display: Display
     log: Log
+    alerts: Callable[[], Mapping[str, Any] | None] = lambda: None
 
 
 def tree(config: Config, parts: Parts) -> SupervisorSpec:
@@ -77,9 +82,11 @@ def tree(config: Config, parts: Parts) -> SupervisorSpec:
             config.mode,
             {venue.name: venue.endpoints for venue in parts.venues},
             parts.statistics,
+            parts.usage,
             parts.display,
             config.console.refresh_ms * _NS_MS,
             parts.log,
+            parts.alerts,
         ),
     )
     journal = _child(config, names.JOURNAL, lambda: JournalActor(parts.open_journal, parts.log))
@@ -125,6 +132,7 @@ def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
         int(settings.clock_sample_every_s * _NS_S),
         settings.max_clock_drift_ms * _NS_MS,
         int(settings.max_clock_age_s * _NS_S),
+        config.market.stale_after_ms * _NS_MS,
     )
     children: list[ChildSpec | SupervisorSpec] = []
     process = venue.process
@@ -161,6 +169,8 @@ def _venue(config: Config, parts: Parts, venue: VenueParts) -> SupervisorSpec:
                 venue.margin_asset,
                 settings.hedge_mode,
                 int(config.market.reconcile_every_s * _NS_S),
+                max(int(config.execution.protect_within_s * _NS_S / 2), _NS_S),
+                int(config.market.income_every_s * _NS_S),
                 keys,
                 parts.records,
                 parts.log,
@@ -220,8 +230,9 @@ def _symbol(config: Config, parts: Parts, bot: Bot, key: Key) -> SupervisorSpec:
 def position_settings(config: Config, bot: Bot) -> PositionSettings:
     """Gather what a bot's positions are configured with.
 
-    Asking for stops costs the venue's weight 1 and the count-down 10, for each symbol: with many of
-    them both are done less often, so that each takes a quarter of the weight at most.
+    A comparison costs the venue's weight 12 and the count-down 10 for each symbol, asking for stops
+    1 each up to 40 for all: with many of them each is done less often, so that it takes a quarter
+    of the weight at most.
     """
     venue, execution = config.venues.binance, config.execution
     symbols = sum(len(each.symbols) for each in config.bots)
@@ -237,16 +248,17 @@ def position_settings(config: Config, bot: Bot) -> PositionSettings:
         hedge_mode=venue.hedge_mode,
         groups=venue.symbol_groups,
         protection=ProtectionSettings(
-            Decimal(bot.stop_loss_bps),
-            protect_within_ns,
-            max(protect_within_ns // 2, symbols * _NS_S // 10),
+            StopRule(Decimal(bot.stop_loss_bps), protect_within_ns),
+            max(protect_within_ns // 2, min(symbols, 40) * _NS_S // 10),
         ),
         proof=proof,
         answer_within_ns=proof.max_order_age_ns + int(_call_s(config) * _NS_S),
         first_query_ns=execution.unknown_first_query_ms * _NS_MS,
         longest_query_ns=execution.unknown_max_query_ms * _NS_MS,
         alert_after_ns=int(execution.unknown_alert_after_s * _NS_S),
-        reconcile_every_ns=int(config.market.reconcile_every_s * _NS_S),
+        reconcile_every_ns=max(
+            int(config.market.reconcile_every_s * _NS_S), symbols * 6 * _NS_S // 5
+        ),
         slices=SliceRule(execution.slice_depth_percent, execution.slice_slippage_bps),
         flatten_within_ns=int(execution.flatten_within_s * _NS_S),
         dead_man_ns=max(dead_man_ns, 3 * dead_man_every_ns) if dead_man_ns else 0,
@@ -258,7 +270,7 @@ def _lanes(config: Config, venue: VenueParts) -> list[str]:
     groups = config.venues.binance.symbol_groups
     by_group = [
         f"connection:{venue.name}:{what}{group}"
-        for what in ("urgent", "orders")
+        for what in ("urgent", "closes", "orders")
         for group in range(groups)
     ]
     return [names.reads_lane(venue.name), names.cancels_lane(venue.name), *by_group]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import define, field
 
 from actors import names
-from actors.messages import Pause
+from actors.messages.operations import Work
+from actors.messages.risk import Pause
 from actors.pauses import Pauses
 from actors.risk_desk import RiskDesk
 from core.messages import Key
@@ -45,6 +46,29 @@ class Watches:
         self._accounts(now_ns)
         self._decisions(now_ns)
         self._mailboxes()
+
+    def work(self) -> tuple[Work, ...]:
+        """Tell when each part did its work last; what never did counts from our begin on."""
+        guards, limits = self.desk.settings.tables.guards, self.desk.settings.limits
+        facts, began_ns = self.desk.risk.facts, self._began_ns
+        keys = [key for key in self.desk.keys if not self.pauses.aside(key)]
+        marked_ns = {key: seen_ns for key, (_, seen_ns) in facts.marks.items()}
+        stale_ns, silent_ns = limits.stale_after_ns, limits.account_stale_after_ns
+        idle_ns = guards.decision_stale_after_ms * _MS
+        return (
+            *(
+                Work("account", venue, facts.accounts_ns.get(venue, began_ns), silent_ns)
+                for venue in self.desk.settings.assets
+            ),
+            *(
+                Work("market", str(key), max(marked_ns.get(key, 0), began_ns), stale_ns)
+                for key in keys
+            ),
+            *(
+                Work("decision", str(key), self._decided_ns.get(key, began_ns), idle_ns)
+                for key in keys
+            ),
+        )
 
     def _accounts(self, now_ns: int) -> None:
         limit_ms = self.desk.settings.tables.guards.account_stale_after_ms
@@ -100,6 +124,7 @@ class Watches:
                 if name
                 in (
                     names.urgent_lane(key, groups),
+                    names.closes_lane(key, groups),
                     names.cancels_lane(key.venue),
                     names.orders_lane(key, groups),
                 )

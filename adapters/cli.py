@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from adapters.cli_check import CHECK_HOST, CheckHost, check
 from adapters.cli_deadletters import deadletters
+from adapters.cli_drill import drill, drilled_host
 from adapters.cli_operator import COMMANDS
-from adapters.cli_options import HERE, Number, config_option, examples, load, money, words
+from adapters.cli_options import (
+    HERE,
+    RUN_HOST,
+    Number,
+    RunHost,
+    config_option,
+    examples,
+    load,
+    money,
+    words,
+)
+from adapters.cli_replay import MAKE_STAGE, MakeStage, replay
 from adapters.cli_report import report
 from adapters.masking import Masker
-from core.errors import BulkheadError, ConfigError, NotReady, UsageError, UserError
+from core.errors import (
+    BulkheadError,
+    ConfigError,
+    JournalError,
+    NotReady,
+    UsageError,
+    UserError,
+)
 from core.secrets import Secret
 
 if TYPE_CHECKING:
@@ -27,7 +47,9 @@ if TYPE_CHECKING:
 DONE, FAILED, WRONG_USE, NOT_READY, HALTED = range(5)
 SECRET_VARIABLE = "BULKHEAD_EXCHANGE_SECRET"
 _POLL_S = 0.2
-_RUN_HOST = "bulkhead.run_host"
+_ENDLESS = (None, "exchange", "tail")
+"""Commands whose way to end is Ctrl-C: the host, and those that go on until somebody leaves."""
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EROFS)
 
 
 # Imports inside the commands keep `--help` fast.
@@ -71,7 +93,7 @@ def cli(
         raise ConfigError(
             "live trading was not confirmed", "mode", "add --live to trade with real money"
         )
-    run_host: RunHost = context.meta[_RUN_HOST]
+    run_host: RunHost = context.meta[RUN_HOST]
     return run_host(config, for_s=for_s)
 
 
@@ -123,6 +145,7 @@ def cli(
 @click.option(
     "--balance", default="10000", show_default=True, metavar="USDT", help="Of a new account."
 )
+@click.option("--by-host", is_flag=True, hidden=True)
 def exchange(
     config_path: Path | None,
     venue: str,
@@ -136,6 +159,7 @@ def exchange(
     secret: str,
     state_path: Path | None,
     balance: str,
+    by_host: bool,
 ) -> int:
     """Run a local exchange; its first line on stdout is JSON that says where it listens."""
     from adapters.venues.binance_usdm.emulator import ExchangeOptions, serve
@@ -156,6 +180,7 @@ def exchange(
             secret=secret,
             state_dir=state_path or Path(load(config_path).paths.state) / "exchange",
             balance=money(balance),
+            by_host=by_host,
         )
     )
 
@@ -246,7 +271,7 @@ def tail(
     return DONE
 
 
-for command in (check, *COMMANDS, deadletters, report):
+for command in (check, *COMMANDS, deadletters, report, replay, drill, drilled_host):
     cli.add_command(command)
 
 
@@ -255,16 +280,16 @@ def _show(lines: deque[str]) -> None:
         click.echo(lines.popleft())
 
 
-class RunHost(Protocol):
-    """Run the host until it is stopped, or for `for_s` seconds; return the exit code."""
-
-    def __call__(self, config: Config, *, for_s: float | None) -> int: ...
-
-
-def main(run_host: RunHost, check_host: CheckHost, arguments: list[str] | None = None) -> int:
+def main(
+    run_host: RunHost,
+    check_host: CheckHost,
+    make_stage: MakeStage,
+    arguments: list[str] | None = None,
+) -> int:
     """Run a command line and return its exit code; every failure is one line on stderr."""
     _open_what_is_closed()
-    code = _main(run_host, check_host, arguments)
+    parts = {RUN_HOST: run_host, CHECK_HOST: check_host, MAKE_STAGE: make_stage}
+    code = _main(parts, arguments)
     try:
         sys.stdout.flush()
     except OSError:
@@ -283,17 +308,19 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the process's life)
 
 
-def _main(run_host: RunHost, check_host: CheckHost, arguments: list[str] | None) -> int:
+def _main(parts: Mapping[str, object], arguments: list[str] | None) -> int:
     context: click.Context | None = None
     try:
         with cli.make_context(
             "python run.py", list(sys.argv[1:] if arguments is None else arguments)
         ) as context:
-            context.meta[_RUN_HOST] = run_host
-            context.meta[CHECK_HOST] = check_host
+            context.meta.update(parts)
             return cli.invoke(context) or DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return WRONG_USE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "python run.py"
@@ -304,17 +331,32 @@ def _main(run_host: RunHost, check_host: CheckHost, arguments: list[str] | None)
             _say(WRONG_USE, one.what, one.where, one.mend)
         return NOT_READY if isinstance(error, NotReady) else WRONG_USE
     except BulkheadError as error:
-        where = _write_down(context, error)
         what = Masker(_secrets(context)).mask(str(error))
+        command = context.invoked_subcommand if context else None
+        if command:  # no accident of the host, whose log it would stand in
+            journal = isinstance(error, JournalError)
+            about = "docs/journal.md, Mending" if journal else f"python run.py {command} --help"
+            return _say(FAILED, what, f"python run.py {command}", f"see {about}")
+        where = _write_down(context, error)
         return _say(FAILED, what, type(error).__name__, f"details are in {where}")
     except (KeyboardInterrupt, click.Abort):
-        return DONE
+        command = context.invoked_subcommand if context else None
+        return DONE if command in _ENDLESS else FAILED
     except BrokenPipeError:
         return DONE  # the reader of our output left, as `head` does
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            return _unexpected(context, error)
+        where = str(error.filename or "standard output")[:80]
+        return _say(FAILED, str(error.strerror), where, "name another place, or make room there")
     except Exception as error:  # noqa: BLE001 (the last place: written down, told in one line)
-        where = _write_down(context, error)
-        what = f"unexpected {type(error).__name__}"
-        return _say(FAILED, what, "a fault of this program", f"the traceback is in {where}")
+        return _unexpected(context, error)
+
+
+def _unexpected(context: click.Context | None, error: Exception) -> int:
+    where = _write_down(context, error)
+    what = f"unexpected {type(error).__name__}"
+    return _say(FAILED, what, "a fault of this program", f"the traceback is in {where}")
 
 
 def _say(code: int, what: str, where: str, mend: str) -> int:
@@ -326,12 +368,15 @@ def _say(code: int, what: str, where: str, mend: str) -> int:
 
 def _secrets(context: click.Context | None) -> list[Secret]:
     """Return what the environment holds that no line may show."""
+    from adapters.alerts import secrets
+
     config: Config | None = context.obj if context else None
     names = [SECRET_VARIABLE]
     if config:
         venue = config.venues.binance
         names += [venue.key_env, venue.secret_env, config.paper.key_env, config.paper.secret_env]
-    return [Secret(os.environ[name]) for name in names if os.environ.get(name)]
+    found = [Secret(os.environ[name]) for name in names if os.environ.get(name)]
+    return [*found, *(secrets(config.alerts, os.environ) if config else ())]
 
 
 def _write_down(context: click.Context | None, error: BaseException) -> str:

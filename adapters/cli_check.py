@@ -20,19 +20,20 @@ _NOT_READY = 3
 
 
 class CheckHost(Protocol):
-    """Print the readiness report and return the exit code."""
+    """Print the readiness report, with `alert` after a test alert, and return the exit code."""
 
-    def __call__(self, config: Config, *, json: bool) -> int: ...
+    def __call__(self, config: Config, *, json: bool, alert: bool) -> int: ...
 
 
 @click.command(
     short_help="Tell whether a start would be allowed.",
-    epilog=examples("check", "check --config live.toml --json"),
+    epilog=examples("check", "check --alert", "check --config live.toml --json"),
 )
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--alert", is_flag=True, help="Send one test message over each channel of [alerts].")
 @click.pass_context
-def check(context: click.Context, config_path: Path | None, as_json: bool) -> int:
+def check(context: click.Context, config_path: Path | None, as_json: bool, alert: bool) -> int:
     """Look at everything a start needs, here and at the venue; change nothing.
 
     Exit code 0 when a start would be allowed, 3 when not. Beside a running host it looks too.
@@ -41,7 +42,7 @@ def check(context: click.Context, config_path: Path | None, as_json: bool) -> in
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return check_host(load(config_path), json=as_json)
+        return check_host(load(config_path), json=as_json, alert=alert)
     except KeyboardInterrupt:
         return _NOT_READY  # what was not looked at to the end says nothing good of a start
 

@@ -23,8 +23,8 @@ _HELP = "python run.py deadletters --help"
 def deadletters() -> None:
     """Look at messages that reached nobody; retry or discard them.
 
-    Kept are those that concerned an order, and those that killed their reader. Trying again works
-    while a host runs; the rest also without one.
+    Kept are those that concerned an order, those that killed their reader, and records that cannot
+    be written. Trying again works while a host runs; the rest also without one.
     """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
@@ -15,9 +15,31 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from core.config import Config
 
-__all__ = ["HERE", "Number", "config_option", "examples", "load", "money", "words"]
+__all__ = [
+    "HERE",
+    "RUN_HOST",
+    "Number",
+    "RunHost",
+    "config_option",
+    "examples",
+    "load",
+    "money",
+    "words",
+]
 
+RUN_HOST = "bulkhead.run_host"
 HERE = Path(__file__).resolve().parent.parent
+
+
+class RunHost(Protocol):
+    """Run the host until it is stopped, or for `for_s` seconds; return the exit code.
+
+    `accidents` is a drill's: each line of it says what shall go wrong in this host.
+    """
+
+    def __call__(
+        self, config: Config, *, for_s: float | None, accidents: TextIO | None = None
+    ) -> int: ...
 
 
 def examples(*commands: str) -> str:

@@ -69,6 +69,7 @@ def _troubles(status: Mapping[str, Any]) -> Iterator[str]:
         for actor in status["actors"]:
             if actor["state"] in ("backing_off", "failed") or actor["waiting_for"]:
                 yield f"{actor['name']} {actor['state']} {actor['waiting_for']}".rstrip()
+    yield from status.get("process", {}).get("alerts", ())
     if status["unresolved_orders"]:
         yield f"{status['unresolved_orders']} orders of unknown outcome: the venue is being asked"
 

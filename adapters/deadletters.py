@@ -28,7 +28,18 @@ _WAITING = 1_000
 _BUSY_S = 2.0
 _CLOSE_WITHIN_S = 2.0
 _NEXT = "next"
-_FAILURES = (diskcache.Timeout, sqlite3.Error, OSError, ValueError, zlib.error)
+_FAILURES = (
+    diskcache.Timeout,
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    zlib.error,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""The store's own, and those of rows that are not what was written."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +55,9 @@ class DeadLetterStore:
         with self._explained():
             for each in (*reversed(folder.parents), folder):
                 each.mkdir(mode=0o700, exist_ok=True)  # parents=True would give them other rights
+            database = folder / diskcache.core.DBNAME
+            database.touch(mode=0o600)  # else SQLite makes it readable for others
+            database.chmod(0o600)
             self._cache = diskcache.Cache(
                 str(folder), timeout=_BUSY_S, disk=diskcache.JSONDisk,
                 eviction_policy="none", cull_limit=0,
@@ -87,6 +101,11 @@ class DeadLetterStore:
             if row is None:
                 return None
             records = tuple(self._read(each, number) for each in row.pop("records"))
+            time_ns, texts = row["time_ns"], [row[name] for name in row if name != "time_ns"]
+            if not (isinstance(time_ns, int) and 0 <= time_ns < 2**63) or not all(
+                isinstance(text, str) for text in texts
+            ):
+                raise ValueError(f"letter {number} is not what was written")
             return Letter(**row, records=records, number=number)
 
     def discard(self, number: int) -> bool:
@@ -107,7 +126,7 @@ class DeadLetterStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (KeyError, TypeError, JournalError, *_FAILURES) as error:
+        except (JournalError, *_FAILURES) as error:
             raise StoreError(
                 f"the dead letters in {self.folder} cannot be used: {error or type(error).__name__}"
                 ": make room or mend its rights; if it is damaged, move the folder away"

@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -71,6 +71,7 @@ class Log:
         self.lost_lines = 0
         self._masker = masker
         self._console = console
+        self._listener: Callable[[Mapping[str, str]], None] | None = None
         self._people = RotatingFile(folder / PEOPLE_LOG, size, config.keep)
         self._machine = RotatingFile(folder / MACHINE_LOG, size, config.keep)
         self._threshold = LEVELS[config.level]
@@ -116,6 +117,17 @@ class Log:
         """Mask this secret in every line from now on."""
         self._masker.add(secret)
 
+    def mask(self, text: str) -> str:
+        """Return `text` as it may be shown."""
+        return self._masker.mask(text)
+
+    def listen(self, listener: Callable[[Mapping[str, str]], None]) -> None:
+        """Hand each line that is written to `listener`, masked, on the thread that logs it.
+
+        It must neither raise nor wait nor log.
+        """
+        self._listener = listener
+
     def close(self) -> None:
         """Stop logging and give back what `configure` took over."""
         logger.remove(self._handler)
@@ -146,6 +158,8 @@ class Log:
             except OSError as error:
                 file.close()
                 problems.append(f"{file.path}: {error.strerror}")
+        if self._listener:
+            self._listener(row)
         if self._console:
             self._show(f"{row['time'][11:19]} {row['level']:<8} {head}  {text}")
         if problems:

@@ -140,7 +140,7 @@ def _fetch(rest_url: str) -> dict[str, Any]:
             response = session.get(url, timeout=_EXCHANGE_WITHIN_S)
             response.raise_for_status()
             found = response.json()
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError, RecursionError) as error:
             raise UsageError(
                 f"the local exchange gave no ledger: {type(error).__name__}",
                 url,

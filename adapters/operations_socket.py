@@ -8,6 +8,7 @@ import socket
 import stat
 import tempfile
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -52,10 +53,10 @@ class OperationsServer:
         self.path = path
         self._handler = handler
         self._log = log
-        self._lock = threading.Lock()
+        self._idle = threading.Condition()
         # Whether each has asked. Who takes a caller out of here is the one to have the last word.
         self._callers: dict[socket.socket, bool] = {}
-        self._answering: set[threading.Thread] = set()
+        self._answering = 0
         self._listener = _listen(path)
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="operations-socket", daemon=True)
@@ -65,18 +66,16 @@ class OperationsServer:
         """Stop answering and take the socket away; who still waits is told so; idempotent."""
         with suppress(OSError):
             self._wake.send(b"x")
-        self._thread.join()
+        self._thread.join(_CLOSE_WITHIN_S)
         self._wake.close()
-        with self._lock:
+        with self._idle:
             left, self._callers = self._callers, {}
-            threads = list(self._answering)
         for caller, asked in left.items():
             if asked:
                 _say(caller, {"error": "the host stopped before it had an answer"}, _CLOSE_WITHIN_S)
             _hang_up(caller)
-        deadline = monotonic() + _CLOSE_WITHIN_S
-        for thread in threads:
-            thread.join(max(deadline - monotonic(), 0.0))
+        with self._idle:
+            self._idle.wait_for(lambda: not self._answering, _CLOSE_WITHIN_S)
 
     def _serve(self) -> None:
         from selectors import EVENT_READ, DefaultSelector
@@ -86,19 +85,18 @@ class OperationsServer:
             waiting.register(self._listener, EVENT_READ)
             waiting.register(self._woken, EVENT_READ)
             while True:
-                ready = {key.fileobj for key, _ in waiting.select()}
-                if self._woken in ready:
-                    break
                 try:
+                    ready = {key.fileobj for key, _ in waiting.select()}
+                    if self._woken in ready:
+                        break
                     caller, _ = self._listener.accept()
-                except OSError:  # the caller left, or this process may open no more files
-                    sleep(_AFTER_TROUBLE_S)
-                else:
                     self._admit(caller)
+                except (OSError, MemoryError):  # the caller left, or files or memory ran out
+                    sleep(_AFTER_TROUBLE_S)
         _forget(self.path, bound)
 
     def _admit(self, caller: socket.socket) -> None:
-        with self._lock:
+        with self._idle:
             if len(self._callers) >= _MOST_CALLERS:
                 silent = next((one for one, asked in self._callers.items() if not asked), None)
                 if silent is not None:
@@ -112,34 +110,36 @@ class OperationsServer:
             with caller:
                 _say(caller, {"error": text}, _REFUSE_WITHIN_S)
             return
-        thread = threading.Thread(target=self._attend, args=(caller,), name="operator", daemon=True)
         try:
-            thread.start()
-        except RuntimeError:  # this process may start no more threads
-            with self._lock:
+            # Thread.start() waits until the thread runs: for ever where it then finds no memory.
+            start_new_thread(self._attend, (caller,))
+        except (RuntimeError, MemoryError):  # this process may start no more threads
+            with self._idle:
                 self._callers.pop(caller, None)
             caller.close()
 
     def _attend(self, caller: socket.socket) -> None:
-        with self._lock:
-            self._answering.add(threading.current_thread())
+        with self._idle:
+            self._answering += 1
         try:
             with caller:
                 answer = self._answer(caller)
-                with self._lock:
+                with self._idle:
                     ours = self._callers.pop(caller, None) is not None
                 if ours:
                     _say(caller, answer, _ANSWER_WITHIN_S)
         finally:
-            with self._lock:
-                self._answering.discard(threading.current_thread())
+            with self._idle:
+                self._callers.pop(caller, None)
+                self._answering -= 1
+                self._idle.notify_all()
 
     def _answer(self, caller: socket.socket) -> dict[str, Any]:
         try:
             line = _receive(caller, _MAX_REQUEST, _REQUEST_WITHIN_S)
         except (OSError, ValueError) as error:
             return {"error": str(error)}
-        with self._lock:
+        with self._idle:
             if caller not in self._callers:
                 return {"error": "asked too late"}  # and nothing is done that nobody hears of
             self._callers[caller] = True
@@ -194,7 +194,7 @@ def ask(
                 connection.sendall(_line(request))
             left_s = deadline - monotonic()
             answer = json.loads(_receive(connection, _MAX_ANSWER, left_s, meanwhile))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise HostSilent(f"the host at {path} gave no usable answer: {error}") from error
     if not isinstance(answer, dict):
         raise HostSilent(f"the host at {path} answered no JSON object")

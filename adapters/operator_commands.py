@@ -8,7 +8,6 @@ from time import time_ns
 from typing import Any
 
 import click
-from attrs import evolve
 
 from adapters.lock import InstanceLock
 from adapters.logs import printable, stderr_line
@@ -17,11 +16,12 @@ from adapters.operations_socket import HostSilent, ask
 from adapters.storage.journal import JournalReader
 from core.config import Config
 from core.errors import UsageError
+from core.guard_decisions import HaltCaused
 from core.operating import Command, within_s
 from core.ports import Record
 from core.records import HaltChanged, OperatorCommanded
-from core.remembered import OPERATOR, remember
-from core.risk.halt import Level, reset
+from core.remembered import remember
+from core.risk.halt import OPERATOR, Cause
 
 __all__ = ["operate"]
 
@@ -94,10 +94,9 @@ def _reset_halt(config: Config) -> dict[str, Any]:
         halt, now_ns = before.halt, time_ns()
         if not (halt.latched or before.equities):
             return {"error": "no halt is latched: the next start trades"}
-        # A stop may be past its limit and nothing halted yet: losses of while no host ran.
-        told = evolve(halt, level=Level.HALTED)
-        lifted = evolve(reset(told, "reset while no host ran", OPERATOR), since_ns=now_ns)
-        payloads = (HaltChanged.of(lifted), OperatorCommanded("reset-halt", "", ""))
+        caused = HaltCaused(halt, Cause.RESET_AWAY, "reset-halt", "", now_ns)
+        changed = HaltChanged.of(caused.after)
+        payloads = (caused, changed, OperatorCommanded("reset-halt", "", ""))
         journal = open_journal(config)
         try:
             journal.append([Record(payload, now_ns, actor=OPERATOR) for payload in payloads])

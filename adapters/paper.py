@@ -18,13 +18,20 @@ from adapters.venues.binance_usdm.emulator.discovery import (
 )
 from core.errors import Unreachable, UsageError, VenueError
 from core.ports import Endpoints
+from core.secrets import Secret
 
-__all__ = ["AttachedExchange", "PaperExchange"]
+__all__ = ["OTHER_KEY", "AttachedExchange", "PaperExchange"]
 
+OTHER_KEY = (
+    "put the pair in binance/credentials.json of its --state into two variables, and name these in "
+    "paper.key_env and paper.secret_env"
+)
+
+_GONE = "the local exchange is gone"
 _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 3.0
 _SILENT_FOR_S = 15.0
-_CLOSE_WITHIN_S = 0.5
+_CLOSE_WITHIN_S = 1.5
 _WRONG_USE = 2
 _ERROR = re.compile(r"error: (?P<what>.+) \((?P<where>[^()]*)\): (?P<mend>.+)")
 _POLL_S = 0.05
@@ -34,8 +41,9 @@ class PaperExchange:
     """An exchange of our own: one account under `state_dir`, one process at a time.
 
     It runs in a session of its own and writes to `log_path`, so that it outlives a host that is
-    killed; the next host finds it through its discovery file and attaches. `command(port)` is the
-    command line that starts it; port 0 asks for a free one.
+    killed; the next host finds it through its discovery file and attaches. One that a person
+    started on this account is used as well, and left as it is. `command(port)` is the command line
+    that starts it; port 0 asks for a free one.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class PaperExchange:
         self._process: subprocess.Popen[bytes] | None = None
         self._running: RunningExchange | None = None
         self._heard_s = 0.0
+        self.gone = _GONE
 
     def ensure(self) -> Endpoints:
         """Attach to the running exchange, else start one. Errors: `VenueError`."""
@@ -61,7 +70,7 @@ class PaperExchange:
             self._running = self._start(last_port)
         else:
             market_stands(self._running.rest, False, _CLOSE_WITHIN_S)
-        self._heard_s = time.monotonic()
+        self._heard_s, self.gone = time.monotonic(), _GONE
         return Endpoints(self._running.rest, self._running.ws, self._running.pid)
 
     def find(self) -> bool:
@@ -79,24 +88,30 @@ class PaperExchange:
             return False
         if answers(self._running.rest).get("pid") == self._running.pid:
             self._heard_s = time.monotonic()
-        elif time.monotonic() - self._heard_s > _SILENT_FOR_S:
+        elif self._running.by_host and time.monotonic() - self._heard_s > _SILENT_FOR_S:
+            silent = f"the local exchange was silent for {_SILENT_FOR_S:.0f} s"
+            self.gone = f"{silent}: killed (process {self._running.pid})"
             os.kill(self._running.pid, signal.SIGKILL)
             self._wait_for_end(_STOP_WITHIN_S)
             return False
         return True
 
-    def close_market(self) -> None:
-        """Let prices stand still, so that nothing fills while the host leaves.
+    def close_market(self) -> bool:
+        """Let prices stand still, so that nothing fills while the host leaves; False: they move.
 
         Otherwise what fills after a position looked for the last time is missing in its books
         until the next start.
         """
-        if self._running is not None and self._lives():
-            market_stands(self._running.rest, True, _CLOSE_WITHIN_S)
+        if self._running is None or not self._running.by_host or not self._lives():
+            return True
+        return market_stands(self._running.rest, True, _CLOSE_WITHIN_S)
 
     def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
-        """Ask the process to end in order; kill it if it does not: its account is on disk."""
-        if self._running is None or not self._lives():
+        """Ask the process to end in order; kill it if it does not: its account is on disk.
+
+        One that a person started runs on.
+        """
+        if self._running is None or not self._running.by_host or not self._lives():
             return
         pid = self._running.pid
         os.kill(pid, signal.SIGTERM)
@@ -179,15 +194,19 @@ class PaperExchange:
 class AttachedExchange:
     """An exchange that a person started: used, never stopped."""
 
-    def __init__(self, venue: str, rest: str) -> None:
+    def __init__(self, venue: str, rest: str, key: Secret) -> None:
+        self.gone = _GONE
         self._venue = venue
         self._rest = rest.rstrip("/")
+        self._key = key
 
     def ensure(self) -> Endpoints:
         """Return its addresses once it answers. Errors: `Unreachable`."""
         health = answers(self._rest)
         if not health:
             raise Unreachable(f"no local exchange answers at {self._rest}", venue=self._venue)
+        if health.get("key", self._key.reveal()) != self._key.reveal():
+            raise Unreachable(f"{self._rest} has another key: {OTHER_KEY}", venue=self._venue)
         rest, ws = self.endpoints()
         return Endpoints(rest, ws, int(health.get("pid", 0)))
 
@@ -203,8 +222,9 @@ class AttachedExchange:
         """Tell whether it answers."""
         return bool(answers(self._rest))
 
-    def close_market(self) -> None:
+    def close_market(self) -> bool:
         """Leave the market alone: it is not ours."""
+        return True
 
     def stop(self, within_s: float = 0.0) -> None:
         """Leave it running: it is not ours."""

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from adapters.logs import printable
 from adapters.operations import JOURNAL, print_json, read_books
-from adapters.readiness_host import look_at_host, look_at_instance, recall
+from adapters.readiness_host import look_at_account, look_at_host, look_at_instance, recall
 from adapters.readiness_venue import VenueAccess, VenueLook, set_up
 from adapters.show import console
 from adapters.storage.journal import JournalReader
@@ -49,7 +49,10 @@ def examine(
         return Report(config.mode, tuple(items))
     # Beside a running host the two differ in passing, and it compares them itself.
     books = _books(config) if instance.state is State.OK else None
-    for access in accesses():
+    venues = accesses()
+    accounts = {access.name: (access.endpoints, access.account) for access in venues}
+    items.append(look_at_account(config, accounts, environment))
+    for access in venues:
         items += _look(config, access, books=books)
     return Report(config.mode, tuple(items))
 
@@ -144,9 +147,11 @@ def summary(report: Report) -> list[tuple[str, str]]:
     for item in report.items:
         if item.state is not State.OK and (stopped or not item.by_start):
             lines.setdefault((item.figure, item.mend), []).append(item.name)
-    good = sum(1 for item in report.items if item.state is State.OK)
+    bad = [item.name for item in report.items if item.state is not State.OK]
+    named = f"; not yet: {', '.join(bad)}" if bad else ""
+    total = len(report.items)
     return [
-        ("info", f"{good} of {len(report.items)} items are ok"),
+        ("info", f"{total - len(bad)} of {total} items are ok{named}"),
         *(
             ("warning", f"{', '.join(names)}: {figure}{f' ({mend})' if mend else ''}")
             for (figure, mend), names in lines.items()

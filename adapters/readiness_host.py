@@ -13,18 +13,21 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from adapters.alerts import notifiers
 from adapters.configuration import keys as read_keys
-from adapters.lock import InstanceLock
+from adapters.lock import Accounts, InstanceLock, account_holders
+from adapters.metrics.server import listen
 from adapters.operations import JOURNAL, HostSilent, ask
 from adapters.storage.journal import JournalReader
 from core import readiness_host as judge
+from core.addresses import read as read_address
 from core.config import Config
-from core.errors import ConfigError, JournalError
+from core.errors import ConfigError, JournalError, UsageError
 from core.readiness import Item
 from core.records import HaltChanged, HostStarted
 from core.remembered import Remembered, remember
 
-__all__ = ["look_at_host", "look_at_instance", "recall"]
+__all__ = ["look_at_account", "look_at_host", "look_at_instance", "recall"]
 
 _PROGRAM = "bulkhead"
 _SETUP = Path(__file__).resolve().parent.parent / "setup.cfg"
@@ -44,11 +47,15 @@ def look_at_host(
     return [
         judge.configuration(config),
         judge.keys(config.mode, _key_problem(config, environment)),
+        judge.alerts(
+            config.alerts.channels, config.alerts.level, _alert_problem(config, environment)
+        ),
         judge.libraries(sys.version_info[:3], *_libraries()),
         judge.state_folder(_folder(state)),
         judge.disk(_free(config)),
         judge.journal(found, config.mode),
         _halt(state / JOURNAL, config.mode, readable=found is not None and not found.problem),
+        _metrics(config),
     ]
 
 
@@ -71,6 +78,13 @@ def look_at_instance(config: Config) -> Item:
     )
 
 
+def look_at_account(config: Config, accounts: Accounts, environment: Mapping[str, str]) -> Item:
+    """Judge whether another host runs our bots on their accounts; the one here is no other."""
+    here = InstanceLock(Path(config.paths.state), config.host_name).holder()
+    held = account_holders(config, accounts, environment)
+    return judge.account([who for who, pid in held.items() if not here or pid != here.pid])
+
+
 def recall(config: Config) -> Remembered:
     """Return what the journal remembers for the next start; nothing where it cannot be read."""
     path = Path(config.paths.state) / JOURNAL
@@ -89,6 +103,14 @@ def _key_problem(config: Config, environment: Mapping[str, str]) -> ConfigError 
         names = (paper.key_env, paper.secret_env, "paper")
     try:
         read_keys(*names, environment)
+    except ConfigError as problem:
+        return problem
+    return None
+
+
+def _alert_problem(config: Config, environment: Mapping[str, str]) -> ConfigError | None:
+    try:
+        notifiers(config.alerts, environment)
     except ConfigError as problem:
         return problem
     return None
@@ -192,6 +214,26 @@ def _halt(path: Path, mode: str, *, readable: bool) -> Item:
                     since_ns = record.time_ns
                 before = record.payload.halt
     return judge.halt(before, _moment(since_ns), mode)
+
+
+def _metrics(config: Config) -> Item:
+    """Try the address for metrics; one that is taken may be served by our own running host."""
+    address = read_address(config.metrics.listen)
+    if address is None:
+        return judge.metrics(None, "", served=False)
+    try:
+        listen(address).close()
+    except UsageError as error:
+        return judge.metrics(address, error.what, served=_serves(config, f"http://{address}"))
+    return judge.metrics(address, "", served=False)
+
+
+def _serves(config: Config, url: str) -> bool:
+    try:
+        status = ask(Path(config.paths.state), {"command": "status"}, _STATUS_WITHIN_S)
+    except HostSilent:
+        return False
+    return status is not None and status.get("metrics") == url
 
 
 def _moment(time_ns: int) -> str:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from core.messages import AccountEvent, MarketEvent, StreamConnected, StreamLost
-from core.ports import EventSink, Stream
+from core.messages import StreamConnected, StreamLost
+from core.ports import EventSink, Stream, StreamEvent
 from core.readiness import Item, fail, ok
 
 __all__ = ["Listening"]
@@ -53,7 +53,7 @@ class Listening:
         for stream in (*self._market, *self._account):
             stream.close()
 
-    def _heard(self, event: MarketEvent | AccountEvent | StreamConnected | StreamLost) -> None:
+    def _heard(self, event: StreamEvent) -> None:
         if isinstance(event, (StreamConnected, StreamLost)):
             self._news.put(event)
 

@@ -39,12 +39,17 @@ _AFTER_REST = (
 
 
 class VenueAccess(Protocol):
-    """How to reach one venue; its `endpoints` are empty while a local exchange is not there."""
+    """How to reach one venue; its `endpoints` are empty while a local exchange is not there.
+
+    `account` tells one account from another there.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def margin_asset(self) -> str: ...
+    @property
+    def account(self) -> str: ...
     @property
     def endpoints(self) -> Callable[[], tuple[str, str]]: ...
     @property
@@ -145,7 +150,8 @@ class VenueLook:
         return judge.position_mode(state, hedge, was_set=self.was_set)
 
     def _settings(self, venue: Venue) -> Iterable[Item]:
-        found = {key: venue.symbol_settings(key) for key in self.wanted}
+        found = {each.key: each for each in venue.every_symbol_settings()}
+        found = {key: found.get(key) or venue.symbol_settings(key) for key in self.wanted}
         isolated = self.config.venues.binance.margin == "isolated"
         yield judge.margin_mode(found, isolated, was_set=self.was_set)
         yield judge.leverage(found, self.wanted, was_set=self.was_set)

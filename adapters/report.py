@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import csv
 import json as json_format
-import sys
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic
 from typing import IO, Any
 
-from rich.console import Console
-from rich.progress import Progress
-
-from adapters.logs import stderr_line
 from adapters.operations import JOURNAL, print_json
+from adapters.progress import watched
 from adapters.show import console, show_summary
 from adapters.storage.archive import whole
 from adapters.storage.journal import JournalReader
@@ -33,8 +29,6 @@ Row = dict[str, Any]
 
 _NS_S = 1_000_000_000
 _FOR_EVER_NS = 2**63
-_SAY_EVERY_S = 2.0
-_STEP = 1_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -53,7 +47,7 @@ def report(config: Config, *, since: str, until: str, out: Path, json: bool) -> 
         raise UsageError("this state folder has no journal yet", str(path), "run the host first")
     statement = Statement(from_ns, to_ns)
     try:
-        records = _watched(whole(path), JournalReader(path).head().sequence)
+        records = watched(whole(path), JournalReader(path).head().sequence)
         files = _write(out, statement, records)
     except OSError as error:
         raise UsageError(
@@ -73,13 +67,11 @@ def instant(words: str, where: str) -> int:
         found = datetime.fromisoformat(words)
     except ValueError:
         raise UsageError(
-            f"{words!r} is no time", where, "write 2026-01-31 or 2026-01-31T12:00:00Z"
+            f"{words[:40]!r} is no time", where, "write 2026-01-31 or 2026-01-31T12:00:00Z"
         ) from None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
-    whole = found.astimezone(UTC)
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    since = whole - epoch
+    since = found - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * _NS_S + since.microseconds * 1_000
 
 
@@ -105,14 +97,16 @@ class _Section:
         self._files: list[IO[str]] = []
 
     def __enter__(self) -> _Section:
-        self._files = [_part(path).open("w", encoding="utf-8", newline="") for path in self._paths]
+        self._files = [_private(_part(path)) for path in self._paths]
         self._csv = csv.writer(self._files[0], lineterminator="\n")
         self._csv.writerow([column.replace("_ns", "_utc") for column in self._columns])
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for file, path in zip(self._files, self._paths, strict=True):
             file.close()
+            if kind is not None:
+                _part(path).unlink()
 
     def write(self, row: Row) -> None:
         """Write one row into both files."""
@@ -126,6 +120,12 @@ class _Section:
         for path in self._paths:
             _part(path).replace(path)
         return self._paths
+
+
+def _private(path: Path) -> IO[str]:
+    """Open a file to write, for the owner alone."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
 def _part(path: Path) -> Path:
@@ -151,31 +151,6 @@ def _iso(time_ns: int) -> str:
     seconds, rest_ns = divmod(time_ns, _NS_S)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest_ns // 1_000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _watched(records: Iterator[Record], last: int) -> Iterator[Record]:
-    """Yield the records, and show on stderr how far it is."""
-    if sys.stderr.isatty():
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("reading the journal", total=last)
-            yield from _counted(records, lambda done: progress.update(task, completed=done))
-        return
-    said = monotonic()
-
-    def say(done: int) -> None:
-        nonlocal said
-        if monotonic() - said >= _SAY_EVERY_S:
-            said = monotonic()
-            stderr_line(f"record {done} of {last}")
-
-    yield from _counted(records, say)
-
-
-def _counted(records: Iterator[Record], say: Callable[[int], None]) -> Iterator[Record]:
-    for count, record in enumerate(records):
-        if count % _STEP == 0:
-            say(record.sequence)
-        yield record
 
 
 def _summary(statement: Statement, since: str, until: str, files: list[str]) -> Row:

@@ -85,6 +85,12 @@ def show_status(out: Console, status: Row) -> None:
     if status.get("refusals"):
         most = sorted(status["refusals"].items(), key=lambda item: -item[1])[:3]
         facts["refused by risk"] = ", ".join(f"{rule} {count}" for rule, count in most)
+    if status.get("metrics"):
+        facts["metrics"] = f"{status['metrics']}/metrics"
+    alerts = status.get("alerts")
+    if alerts:
+        error = f" ({alerts['last_error']})" if alerts["last_error"] else ""
+        facts["alerts"] = f"{alerts['sent']} sent, {alerts['failed']} failed{error}"
     if status.get("state") == "stopped" and status.get("as_of_ns"):
         facts["last stop"] = status.get("stop_reason") or "not in order: killed or crashed"
     if status.get("as_of_ns"):

@@ -29,10 +29,10 @@ class Line:
 
     def __str__(self) -> str:
         place = "".join(f" [{part}]" for part in (self.symbol, self.client_order_id) if part)
-        text = printable(self.message)
+        text = self.message
         if self.exception:
-            text += " | " + printable(self.exception.rstrip().rsplit("\n", 1)[-1])
-        return f"{self.time} {self.level:<8} {self.actor}{place}  {text}"
+            text += " | " + self.exception.rstrip().rsplit("\n", 1)[-1]
+        return printable(f"{self.time} {self.level:<8} {self.actor}{place}  {text}")
 
 
 @frozen(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Thread, current_thread
 from typing import Protocol
@@ -17,11 +17,11 @@ import certifi
 import websocket
 from attrs import frozen
 
-from core.errors import BulkheadError, FrameError
+from core.errors import BulkheadError, FrameError, VenueError
 from core.messages import StreamConnected, StreamLost
 from core.ports import EventSink
 
-__all__ = ["Chore", "Closed", "Frames", "SocketStream", "Talk"]
+__all__ = ["Chore", "Closed", "Frames", "SocketStream", "Talk", "connect"]
 
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _RECV_BYTES = 65_536
@@ -39,14 +39,16 @@ class Closed(Exception):
 class Frames:
     """Whole messages out of a connected, blocking socket.
 
-    `pong` answers pings, so that a server that only pings keeps us. Errors: `Closed` when the
-    server leaves, `FrameError` for bytes that are no WebSocket frames, `TimeoutError` when the
-    socket's time-out passes; after that one reading may go on.
+    `pong` answers pings, so that a server that only pings keeps us. `received` counts how often
+    something came, be it a part of a frame. Errors: `Closed` when the server leaves, `FrameError`
+    for bytes that are no WebSocket frames, `TimeoutError` when the socket's time-out passes; after
+    that one reading may go on.
     """
 
     def __init__(self, sock: socket.socket, pong: Callable[[bytes], None]) -> None:
         self._sock = sock
         self._pong = pong
+        self.received = 0
         self._buffer = bytearray()
         self._start = 0
         self._parts: list[bytes] = []
@@ -115,6 +117,7 @@ class Frames:
         received = self._sock.recv(_RECV_BYTES)
         if not received:
             raise Closed("connection closed without a goodbye")
+        self.received += 1
         self._buffer += received
         if sum(map(len, self._parts)) > _FRAME_BYTES_MAX:
             raise FrameError("websocket: a message without end")
@@ -157,7 +160,8 @@ class SocketStream:
 
     Messages that arrive before the venue confirmed the subscriptions are handed on after
     `StreamConnected`, in order. Time-outs in seconds; `confirm_s` bounds the wait for
-    confirmations; after `lifetime_s` the stream ends by itself, ahead of the venue's own limit.
+    confirmations; after `lifetime_s` the stream ends by itself, ahead of the venue's own limit. It
+    is pinged every `ping_s`, and ends when nothing at all came between two pings.
     """
 
     def __init__(
@@ -170,6 +174,7 @@ class SocketStream:
         connect_timeout_s: float = 5.0,
         confirm_s: float = 10.0,
         lifetime_s: float = 23.5 * 3600,
+        ping_s: float = 20.0,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.name = name
@@ -179,6 +184,7 @@ class SocketStream:
         self._connect_timeout_s = connect_timeout_s
         self._confirm_s = confirm_s
         self._lifetime_s = lifetime_s
+        self._ping_s = ping_s
         self._clock = clock
         self._last_frame_ns = 0
         self._closing = Event()
@@ -209,15 +215,17 @@ class SocketStream:
         return self._last_frame_ns
 
     def _run(self) -> None:
-        reason = "ended"
+        reason, retry_after_ns = "ended", 0
         try:
             self._session()
         except Closed as end:
             reason = str(end)
         except BulkheadError as error:
             reason = f"{type(error).__name__}: {error}"
+            retry_after_ns = error.retry_after_ns if isinstance(error, VenueError) else 0
         except websocket.WebSocketBadStatusException as error:
             reason = f"connection refused: HTTP {error.status_code}"
+            retry_after_ns = _retry_after_ns(error.resp_headers)
         except (OSError, websocket.WebSocketException, ValueError) as error:
             reason = f"connection failed: {type(error).__name__}"
         except BaseException as error:
@@ -226,25 +234,13 @@ class SocketStream:
         finally:
             self._hang_up()
             if not self._closing.is_set():
-                self._sink(StreamLost(self._venue, self.name, reason))
+                self._sink(StreamLost(self._venue, self.name, reason, retry_after_ns))
 
     def _session(self) -> None:
         url = self._talk.url()
         if self._closing.is_set():
             return
-        connection = websocket.create_connection(
-            url,
-            timeout=self._connect_timeout_s,
-            skip_utf8_validation=True,
-            enable_multithread=False,
-            # Without a host it would take the environment's proxy, exceptions or not.
-            http_proxy_host="none",
-            http_proxy_port=1,
-            http_no_proxy=["*"],
-            suppress_origin=True,
-            sslopt={"ca_certs": certifi.where()},
-            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        )
+        connection = connect(url, self._connect_timeout_s)
         self._socket = connection
         if self._closing.is_set():
             return
@@ -286,6 +282,8 @@ class SocketStream:
         started_s = time.monotonic()
         chores = [(started_s + chore.every_s, chore) for chore in self._talk.chores()]
         chores.append((started_s + self._lifetime_s, Chore(self._lifetime_s, _too_old)))
+        pulse = Chore(self._ping_s, _Pulse(connection, frames).beat)
+        chores.append((started_s + self._ping_s, pulse))
         while True:
             due_s = min(at_s for at_s, _ in chores)
             connection.settimeout(min(max(due_s - time.monotonic(), 0.001), _IDLE_S))
@@ -310,6 +308,56 @@ class SocketStream:
             with suppress(OSError, websocket.WebSocketException):
                 connection.send_close()
             connection.shutdown()  # type: ignore[no-untyped-call]
+
+
+class _Pulse:
+    """Pings a quiet connection: one that the network lost says nothing for ever."""
+
+    def __init__(self, connection: websocket.WebSocket, frames: Frames) -> None:
+        self._connection = connection
+        self._frames = frames
+        self._received = -1
+
+    def beat(self) -> None:
+        """End a connection that brought nothing since the last beat, although it was pinged."""
+        if self._frames.received == self._received:
+            raise Closed("nothing came, not even the answer to a ping")
+        self._received = self._frames.received
+        self._connection.ping()
+
+
+def connect(url: str, timeout_s: float, sock: socket.socket | None = None) -> websocket.WebSocket:
+    """Connect, over `sock` where it is given, and shake hands.
+
+    A server that sends us elsewhere is not followed: another host would get our subscriptions.
+    Errors: `FrameError` for an answer that is none; `OSError`, `websocket.WebSocketException`,
+    `ValueError` for a bad URL.
+    """
+    try:
+        return websocket.create_connection(
+            url,
+            timeout=timeout_s,
+            skip_utf8_validation=True,
+            enable_multithread=False,
+            # Without a host it would take the environment's proxy, exceptions or not.
+            http_proxy_host="none",
+            http_proxy_port=1,
+            http_no_proxy=["*"],
+            suppress_origin=True,
+            redirect_limit=0,
+            socket=sock,
+            sslopt={"ca_certs": certifi.where()},
+            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+    except (LookupError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        reason = type(error).__name__
+        raise FrameError(f"websocket: the handshake cannot be read: {reason}") from error
+
+
+def _retry_after_ns(headers: Mapping[str, str] | None) -> int:
+    stated = (headers or {}).get("retry-after", "").strip()
+    whole = stated.isascii() and stated.isdigit() and len(stated) < 6
+    return int(stated) * 1_000_000_000 if whole else 0
 
 
 def _too_old() -> None:

@@ -56,12 +56,10 @@ Figure: TypeAlias = Decimal | Unknown
 
 def combine(rule: Callable[..., Decimal], *figures: Figure) -> Figure:
     """Calculate from figures; the first unknown one makes the result unknown for its reason."""
-    known: list[Decimal] = []
     for figure in figures:
         if isinstance(figure, Unknown):
             return figure
-        known.append(figure)
-    return rule(*known)
+    return rule(*figures)
 
 
 def fresh_mark(key: Key, mark: MarkPrice | None, now_ns: int, stale_after_ns: int) -> Figure:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-
-from attrs import frozen
 
 from core.bookkeeping import OrderRow
 from core.ledger import Row, ledger
@@ -34,7 +31,7 @@ from core.records import (
 )
 from core.wallets import Asset, Wallets
 
-__all__ = ["FOLDED", "Books", "WalletDifference"]
+__all__ = ["FOLDED", "Books"]
 
 FOLDED: tuple[type, ...] = (
     BalanceUpdated,
@@ -57,17 +54,6 @@ FOLDED: tuple[type, ...] = (
 """The payloads that books are made of; a reader may leave the rest on disk."""
 
 OrderKey = tuple[Key, str]
-
-
-@frozen(slots=True)
-class WalletDifference:
-    """A wallet that our own sums and the venue's word do not agree on."""
-
-    venue: str
-    asset: str
-    ours: Decimal
-    stated: Decimal
-    stated_ns: int
 
 
 class Books:
@@ -171,18 +157,6 @@ class Books:
         """Return the placement of one of our orders; None for one that we never intended."""
         row = self._orders.get((key, client_order_id))
         return row.intended if row else None
-
-    def wallet_differences(self) -> tuple[WalletDifference, ...]:
-        """Compare our sums with the venue's word, asset by asset; empty when all agree.
-
-        A word that is older than our newest fill differs in passing; compare when all is quiet.
-        """
-        ours = self.wallets.balances()
-        return tuple(
-            WalletDifference(*asset, ours[asset], stated.wallet, stated.event_ns)
-            for asset, stated in sorted(self.stated_wallets.items())
-            if asset in ours and ours[asset] != stated.wallet
-        )
 
     def ledger(self) -> Row:
         """Write the books in the ledger's one shape."""

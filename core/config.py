@@ -8,17 +8,20 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from core import config_rules as rules
+from core.config_alerts import Alerts, EmailAlerts, TelegramAlerts, WebhookAlerts
 from core.config_conflicts import conflicts
 from core.messages import Key
 from core.risk.limits import Caps, Group, Limits
 
 __all__ = [
+    "Alerts",
     "BinanceVenue",
     "Bot",
     "Breaker",
     "Canary",
     "Config",
     "Console",
+    "EmailAlerts",
     "Execution",
     "Guards",
     "HedgeGridBot",
@@ -26,6 +29,7 @@ __all__ = [
     "Logs",
     "Losses",
     "Market",
+    "Metrics",
     "Paper",
     "Paths",
     "Portfolio",
@@ -33,7 +37,9 @@ __all__ = [
     "Supervision",
     "SymbolCaps",
     "SymbolGroup",
+    "TelegramAlerts",
     "Venues",
+    "WebhookAlerts",
 ]
 
 D = Decimal
@@ -290,12 +296,20 @@ class Console:
 
 
 @frozen(slots=True, kw_only=True)
+class Metrics:
+    """Where metrics and health are served; no password, so an address of this machine alone."""
+
+    listen: str = field(default="127.0.0.1:9464", validator=rules.listen_address)
+
+
+@frozen(slots=True, kw_only=True)
 class Market:
     """When a figure is too old to trade on, how deep a book is, how often books are compared."""
 
-    stale_after_ms: int = field(default=5_000, validator=rules.between(100, 600_000))
+    stale_after_ms: int = field(default=5_000, validator=rules.between(2_000, 600_000))
     depth: int = field(default=1_000, validator=rules.one_of(5, 10, 20, 50, 100, 500, 1_000))
     reconcile_every_s: float = field(default=30.0, validator=rules.between(1, 86_400))
+    income_every_s: float = field(default=300.0, validator=rules.between(10, 86_400))
 
 
 @frozen(slots=True, kw_only=True)
@@ -313,7 +327,9 @@ class Config:
     supervision: Supervision = Supervision()
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
+    alerts: Alerts = field(factory=Alerts)
     console: Console = Console()
+    metrics: Metrics = Metrics()
     market: Market = Market()
 
     def __attrs_post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from core.config_alerts import alert_conflicts
 from core.config_risk import risk_conflicts
 from core.errors import ConfigError
 
@@ -24,6 +25,7 @@ def conflicts(config: Config) -> list[ConfigError]:
         *risk_conflicts(config),
         *_pauses(config),
         *_restarts(config),
+        *alert_conflicts(config),
     ]
 
 

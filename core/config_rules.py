@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from core.addresses import read as read_address
 from core.errors import ConfigError
 from core.ids import MAX_BOT, MAX_HOST
 
@@ -16,11 +17,17 @@ __all__ = [
     "bot_name",
     "environment_name",
     "host_name",
+    "is_loopback",
+    "listen_address",
     "loopback_url",
+    "mail_address",
+    "mail_addresses",
+    "mail_server",
     "market_symbol",
     "market_symbols",
     "one_of",
     "some_path",
+    "telegram_chat",
     "together",
 ]
 
@@ -29,6 +36,10 @@ Rule = Callable[[Any, Any, Any], None]
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,47}")
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):([0-9]{1,5})/?")
+_HERE = ("127.0.0.1", "localhost", "::1")
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,45}")
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_CHAT = re.compile(r"-?[0-9]{1,20}|@[A-Za-z0-9_]{4,64}")
 
 
 def between(low: int | str, high: int | str) -> Rule:
@@ -95,6 +106,61 @@ def loopback_url(instance: Any, attribute: Any, value: str) -> None:
             f'"{value}" is not a local exchange',
             attribute.name,
             'paper trades on this machine only: write "http://127.0.0.1:PORT", or "" to start one',
+        )
+
+
+def listen_address(instance: Any, attribute: Any, value: str) -> None:
+    """Allow an IP address of this machine with a port, or nothing.
+
+    Another than a loopback address has to be written out: nothing shorthand opens a port to others.
+    """
+    if value and read_address(value) is None:
+        raise ConfigError(
+            f'"{value}" is not an address to listen on',
+            attribute.name,
+            'write "127.0.0.1:PORT", PORT from 0 (any free one) to 65535, or "" for none',
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name is this machine's own."""
+    return host in _HERE
+
+
+def telegram_chat(instance: Any, attribute: Any, value: str) -> None:
+    """Allow a chat of Telegram, or nothing. Source: core.telegram.org/bots/api, sendMessage."""
+    if value and not _CHAT.fullmatch(value):
+        raise ConfigError(
+            f'"{value}" is no chat', attribute.name, 'write its number or "@name", in quotes'
+        )
+
+
+def mail_server(instance: Any, attribute: Any, value: str) -> None:
+    """Allow the name or address of a mail server, or nothing."""
+    if value and not _SERVER.fullmatch(value):
+        raise ConfigError(
+            f'"{value}" is no mail server',
+            attribute.name,
+            'write a name such as "mail.example.org"',
+        )
+
+
+def mail_address(instance: Any, attribute: Any, value: str) -> None:
+    """Allow one plain mail address, or nothing."""
+    if value:
+        _mail_address(attribute.name, value)
+
+
+def mail_addresses(instance: Any, attribute: Any, value: tuple[str, ...]) -> None:
+    """Allow plain mail addresses, or none."""
+    for place, address in enumerate(value):
+        _mail_address(f"{attribute.name}[{place}]", address)
+
+
+def _mail_address(where: str, value: str) -> None:
+    if not _ADDRESS.fullmatch(value):
+        raise ConfigError(
+            f'"{value}" is no mail address', where, 'write it plainly, such as "me@example.org"'
         )
 
 

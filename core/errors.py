@@ -12,6 +12,8 @@ BulkheadError
 │   └── BookCrossed           best bid at or above best ask
 ├── PositionMismatch          journal and venue disagree
 ├── JournalError              the journal could not be written or read (disk full, corrupt)
+│   └── UnwritableRecord      one record that never can be written, whatever the disk does
+├── NotTold                   a message to people that was not taken
 ├── StoreError                the store of dead letters could not be written or read
 ├── FrameError                bytes from a venue that are not what its protocol says
 └── VenueError                an answer (or no answer) of a venue, with what it means
@@ -20,6 +22,7 @@ BulkheadError
     ├── OutcomeUnknown        it may have happened; ask for the client order id
     ├── RetryLater            did not happen; safe to repeat after a pause
     │   ├── RateLimited       with the time to wait
+    │   │   └── OverBudget    held back by our own count of the limit: the venue was not asked
     │   └── Unreachable       no connection was made, nothing was sent
     ├── ClockRejected         timestamp refused; nothing happened
     └── AuthRejected          key, signature or permission refused; nothing happened
@@ -41,13 +44,16 @@ __all__ = [
     "JournalError",
     "NotFound",
     "NotReady",
+    "NotTold",
     "OutcomeUnknown",
+    "OverBudget",
     "PositionMismatch",
     "RateLimited",
     "Rejected",
     "RetryLater",
     "StoreError",
     "Unreachable",
+    "UnwritableRecord",
     "UsageError",
     "UserError",
     "VenueError",
@@ -147,8 +153,29 @@ class JournalError(BulkheadError):
     """The journal could not be written or read."""
 
 
+class UnwritableRecord(JournalError):
+    """A record without an exact written form; `place` is where it stood among those to write."""
+
+    def __init__(self, text: str, place: int = 0) -> None:
+        super().__init__(text)
+        self.place = place
+
+
 class StoreError(BulkheadError):
     """The store of dead letters could not be written or read."""
+
+
+class NotTold(BulkheadError):
+    """A message to people was not taken, or nobody knows; the text holds no secret.
+
+    `retry_after_s` is how long the other side asks to be left alone. A message that is `final` was
+    refused for what it is: the same would be refused again.
+    """
+
+    def __init__(self, text: str, *, retry_after_s: float = 0.0, final: bool = False) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+        self.final = final
 
 
 class FrameError(BulkheadError):
@@ -203,6 +230,10 @@ class RetryLater(VenueError):
 
 class RateLimited(RetryLater):
     """A rate limit was reached, the venue's or our own; not carried out."""
+
+
+class OverBudget(RateLimited):
+    """Not sent: our own budget of the venue's limit did not allow it."""
 
 
 class Unreachable(RetryLater):

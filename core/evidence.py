@@ -21,9 +21,9 @@ __all__ = ["ProofRule", "outweighs"]
 class ProofRule:
     """`misses_needed` answers of "not found", all asked for after the last instant + margin.
 
-    Both instants are read from our own clocks, never from the venue's: an offset between the two
-    must not make an order look older than it is. `margin_ns` covers the error of the offset that
-    orders are signed with.
+    All of it is measured by our monotonic clock, by which lanes tell what is too old to send too:
+    neither the venue's clock nor ours being set makes an order look older than it is. `margin_ns`
+    covers the error of the offset that orders are signed with.
     """
 
     max_order_age_ns: int
@@ -36,15 +36,9 @@ class ProofRule:
         """How long after its approval an order may still be accepted."""
         return self.max_order_age_ns + self.recv_window_ns + self.margin_ns
 
-    def counts(self, known_for_ns: int, asked_after_ns: int) -> bool:
-        """Tell whether a "not found" counts as a miss.
-
-        `known_for_ns` is how long the order had been known by the monotonic clock when the venue
-        was asked, `asked_after_ns` the same by the wall clock, which may jump: both must do, since
-        a lane tells by the latter what is too old to send. The former alone is enough for an order
-        that its lane has let go of; give it for both.
-        """
-        return min(known_for_ns, asked_after_ns) >= self.closed_after_ns
+    def counts(self, asked_after_ns: int) -> bool:
+        """Tell whether a "not found" counts that was asked for this long after the approval."""
+        return asked_after_ns >= self.closed_after_ns
 
 
 def outweighs(side: PositionSide, ours: Decimal, theirs: Decimal, *, lasts: bool) -> bool:

@@ -11,12 +11,12 @@ from zlib import crc32
 
 from attrs import frozen
 
-__all__ = ["MAX_BOT", "MAX_HOST", "OrderId", "is_ours", "make", "parse"]
+__all__ = ["MAX_BOT", "MAX_HOST", "MAX_SEQUENCE", "OrderId", "is_ours", "make", "parse"]
 
 MAX_HOST = 6
 MAX_BOT = 8
 _MAX_SYMBOL = 12
-_MAX_SEQUENCE = 36**5
+MAX_SEQUENCE = 36**5
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _OURS = re.compile(
     rf"([0-9A-Za-z]{{1,{MAX_HOST}}})-([0-9A-Za-z]{{1,{MAX_BOT}}})-([0-9A-Za-z]{{1,{_MAX_SYMBOL}}})"
@@ -46,7 +46,7 @@ def make(host: str, bot: str, symbol: str, sequence: int, attempt: int = 0) -> s
             raise ValueError(f"{part!r}: letters and digits only, at most {limit}")
     if not symbol:
         raise ValueError("the symbol is empty")
-    if not 0 <= sequence < _MAX_SEQUENCE or not 0 <= attempt < 36:
+    if not 0 <= sequence < MAX_SEQUENCE or not 0 <= attempt < 36:
         raise ValueError(f"sequence {sequence} or attempt {attempt} out of range")
     return f"{host}-{bot}-{_short(symbol)}-{_base36(sequence)}{_DIGITS[attempt]}"
 

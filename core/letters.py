@@ -6,7 +6,10 @@ from attrs import frozen
 
 from core.ports import Record
 
-__all__ = ["Letter", "Retry"]
+__all__ = ["UNWRITABLE", "Letter", "Retry"]
+
+UNWRITABLE = "unwritable"
+"""Why a record without a written form is a letter, which has none of it either: it has words."""
 
 
 @frozen(slots=True)

@@ -75,6 +75,11 @@ class Book:
         self._asks = _BookSide(0)
         self._waiting: deque[BookDelta] = deque(maxlen=_MAX_WAITING_DELTAS)
 
+    @property
+    def current(self) -> bool:
+        """Tell whether an update has followed the snapshot: it alone may have been an old one."""
+        return self.synced and self._bridged
+
     def apply(self, event: BookSnapshot | BookDelta) -> bool:
         """Take a snapshot or a delta; return whether the levels changed.
 

@@ -308,6 +308,11 @@ class OrderUpdated:
     amended: bool = False
     reason: str = ""
 
+    @property
+    def closing(self) -> bool:
+        """Whether a fill can only shrink the position it belongs to."""
+        return _closing(self.side, self.position_side, self.reduce_only)
+
 
 @frozen(slots=True)
 class Fill:
@@ -405,9 +410,27 @@ class StreamConnected:
 
 
 @frozen(slots=True)
-class StreamLost:
-    """A stream ended; events between this and the next `StreamConnected` may be missing."""
+class FrameLeftOut:
+    """Bytes that are no frame of the venue; `count` is how many this connection has left out.
+
+    `start` is how it begins, for people; a private stream ends instead, and quotes nothing.
+    """
 
     venue: str
     stream: str
     reason: str
+    start: str
+    count: int
+
+
+@frozen(slots=True)
+class StreamLost:
+    """A stream ended; events between this and the next `StreamConnected` may be missing.
+
+    `retry_after_ns`: how long the venue wants no new connection, 0 where it says nothing of it.
+    """
+
+    venue: str
+    stream: str
+    reason: str
+    retry_after_ns: int = 0

@@ -9,26 +9,30 @@ __all__ = ["ZERO", "amount", "bps", "ceil_to_step", "floor_to_step", "number", "
 ZERO = Decimal(0)
 _AMOUNT_STEP = Decimal("0.00000001")
 _BPS = Decimal(10_000)
+_EXPONENT_MAX = 30
+"""Of 10: what is beyond takes gigabytes to write out plainly, and no price or size is there."""
 _NUMERALS = frozenset("0123456789+-.eE")
 
 
 def number(value: str | int | Decimal, where: str) -> Decimal:
     """Read a finite Decimal from a venue's or a person's text.
 
-    Errors: `ValueError` naming `where` for anything that is not a finite number. Floats are not
-    taken: they have lost digits already.
+    Errors: `ValueError` naming `where` for what is no finite number, or beyond 10^±30. Floats are
+    not taken: they have lost digits already.
     """
     if isinstance(value, bool | float):
-        raise ValueError(f"{where}: expected a decimal number as text, got {value!r}")
+        raise ValueError(f"{where}: expected a decimal number as text, got {value!r:.60}")
     if isinstance(value, str) and not _NUMERALS.issuperset(value):
         # Decimal alone also reads "1_000", " 1" and digits of other scripts.
-        raise ValueError(f"{where}: {value!r} is not a decimal number")
+        raise ValueError(f"{where}: {value!r:.60} is not a decimal number")
     try:
         result = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
-        raise ValueError(f"{where}: {value!r} is not a decimal number") from None
+        raise ValueError(f"{where}: {value!r:.60} is not a decimal number") from None
     if not result.is_finite():
-        raise ValueError(f"{where}: {value!r} is not a finite number")
+        raise ValueError(f"{where}: {value!r:.60} is not a finite number")
+    if abs(result.adjusted()) > _EXPONENT_MAX:
+        raise ValueError(f"{where}: {value!s:.40} is absurd")
     return result
 
 

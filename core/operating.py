@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "Command", "read", "within_s"]
 COMMANDS = ("pause", "resume", "reduce-only", "halt", "reset-halt", "flatten", "throttle")
 _ANSWER_WITHIN_S = 5.0
 _AFTER_FLATTEN_S = 8.0
+_LONGEST_SYMBOL = 40
 
 
 @frozen(slots=True)
@@ -34,8 +35,9 @@ def read(request: Mapping[str, object]) -> Command:
     if not isinstance(name, str) or name not in COMMANDS:
         known = ", ".join(("status", *COMMANDS))
         raise UsageError(f"unknown command {name!r}", "command", f"there are: {known}")
-    if not isinstance(symbol, str):
-        raise UsageError(f"{symbol!r} is no symbol", "symbol", "write its name, or none")
+    if not isinstance(symbol, str) or not symbol.isprintable() or len(symbol) > _LONGEST_SYMBOL:
+        # Half a character from a shell, as any that cannot be printed, could not be written down.
+        raise UsageError(f"{symbol!r:.60} is no symbol", "symbol", "write its name, or none")
     if type(percent) is not int:
         raise UsageError(f"{percent!r} is no whole number", "percent", "write 0 to 100")
     return Command(name, symbol, percent)

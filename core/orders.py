@@ -8,10 +8,18 @@ from enum import StrEnum
 from attrs import evolve, frozen
 
 from core.errors import IllegalTransition
-from core.messages import AmendOrder, OrderStatus, OrderUpdated, PlaceOrder
+from core.messages import (
+    AmendOrder,
+    OrderStatus,
+    OrderType,
+    OrderUpdated,
+    PlaceOrder,
+    Purpose,
+    TimeInForce,
+)
 from core.money import ZERO
 
-__all__ = ["LEGAL", "Event", "Order", "State", "adopt", "advance", "intend", "update"]
+__all__ = ["LEGAL", "Event", "Order", "State", "adopt", "advance", "guess", "intend", "update"]
 
 
 class State(StrEnum):
@@ -105,7 +113,8 @@ class Order:
 
     `quantity` and `price` are the present ones (amendments change them), `filled` cumulative.
     `at_ns` is when the state last changed, `tries` how often an unknown outcome was asked about.
-    `terms_ns` is the venue's time of the word that price and quantity were taken from.
+    `terms_ns` is the venue's time of the word that price and quantity were taken from, `replaced`
+    are the terms, price and quantity, that others of that same instant took the place of.
     """
 
     command: PlaceOrder
@@ -120,6 +129,7 @@ class Order:
     tries: int = 0
     reason: str = ""
     terms_ns: int = 0
+    replaced: tuple[tuple[Decimal, Decimal], ...] = ()
 
     @property
     def id(self) -> str:
@@ -150,39 +160,79 @@ def adopt(command: PlaceOrder, said: OrderUpdated) -> Order:
     return update(intend(command, said.event_ns), said)
 
 
+def guess(said: OrderUpdated) -> PlaceOrder:
+    """Guess the command behind an order of ours that the journal does not hold."""
+    purpose = Purpose.ENTRY
+    if said.type.conditional:
+        purpose = Purpose.PROTECT
+    command = PlaceOrder(
+        said.key,
+        said.client_order_id,
+        said.side,
+        said.position_side,
+        said.type,
+        said.quantity,
+        price=said.price or None,
+        trigger_price=said.trigger_price or None,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=said.reduce_only,
+        purpose=purpose,
+    )
+    if purpose is Purpose.ENTRY and command.closing:
+        market = said.type is OrderType.MARKET
+        return evolve(command, purpose=Purpose.CLOSE if market else Purpose.TAKE_PROFIT)
+    return command
+
+
 def advance(order: Order, event: Event, now_ns: int, reason: str = "") -> Order:
     """Move the order along the table. Errors: `IllegalTransition`."""
-    try:
-        state = LEGAL[order.state, event]
-    except KeyError:
-        raise IllegalTransition(order.id, order.state.value, event.value) from None
+    state = _after(order, event)
     if state is order.state:
         return order
     return evolve(order, state=state, at_ns=now_ns, reason=reason or order.reason)
+
+
+def _after(order: Order, event: Event) -> State:
+    try:
+        return LEGAL[order.state, event]
+    except KeyError:
+        raise IllegalTransition(order.id, order.state.value, event.value) from None
 
 
 def update(order: Order, said: OrderUpdated) -> Order:
     """Take the venue's word in. Filled quantities never shrink; older news changes nothing.
 
     Price and quantity are those of the latest word by the venue's time; of two words of one
-    instant, the one after an amendment. An amendment on its way has arrived when a word brings its
-    terms. Errors: `IllegalTransition`.
+    instant, the one after an amendment, unless its terms were replaced within that instant: it is
+    one that came twice. An amendment on its way has arrived when a word brings its terms.
+    Errors: `IllegalTransition`.
     """
-    after = advance(order, _SAID[said.status], said.event_ns, said.reason)
+    state = _after(order, _SAID[said.status])
     later = said.event_ns - order.terms_ns
-    latest = later > 0 or (later == 0 and said.amended) or not order.terms_ns
-    amending = order.amending
+    before, terms = (order.price, order.quantity), (said.price, said.quantity)
+    amends = later == 0 and said.amended and terms not in order.replaced
+    latest = later > 0 or amends or not order.terms_ns
+    amending, replaced = order.amending, order.replaced
     order_id = order.order_id
     if said.order_id and (later > 0 or (later == 0 and said.filled >= order.filled)):
         order_id = said.order_id
-    if latest and amending and (said.price, said.quantity) == (amending.price, amending.quantity):
+    if latest and amending and terms == (amending.price, amending.quantity):
         amending = None
+    if later:
+        replaced = () if latest else replaced
+    elif latest and terms != before:
+        replaced = (*replaced, before)
+    moved = state is not order.state
     return evolve(
-        after,
+        order,
+        state=state,
+        at_ns=said.event_ns if moved else order.at_ns,
+        reason=said.reason or order.reason if moved else order.reason,
         price=said.price if latest else order.price,
         quantity=said.quantity if latest else order.quantity,
         terms_ns=said.event_ns if latest else order.terms_ns,
         filled=max(order.filled, said.filled),
         order_id=order_id or said.order_id,
         amending=amending,
+        replaced=replaced,
     )

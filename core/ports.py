@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from core.alerts import Notice
+from core.income import EarnedRead
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
     AccountEvent,
@@ -18,6 +20,7 @@ from core.messages import (
     CancelAll,
     CancelOrder,
     Fill,
+    FrameLeftOut,
     FundingPaid,
     Key,
     MarketEvent,
@@ -38,6 +41,7 @@ __all__ = [
     "KeyRights",
     "RateUsage",
     "Stream",
+    "StreamEvent",
     "Venue",
 ]
 
@@ -131,8 +135,8 @@ class Venue(Protocol):
         """Return plain and conditional orders alike, of a symbol or (dearer) of the account."""
         ...
 
-    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
-        """Return the conditional orders of a symbol that wait for their trigger."""
+    def open_stops(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
+        """Return the conditional orders, of a symbol or all, that wait for their trigger."""
         ...
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
@@ -145,7 +149,10 @@ class Venue(Protocol):
         """Return all fills in the span, oldest first, paging as needed."""
         ...
 
-    def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]: ...
+    def funding(self, key: Key | None, since_ns: int) -> tuple[FundingPaid, ...]:
+        """Return settlements, oldest first; of all symbols where `key` is None."""
+        ...
+
     def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
         """Return what was booked on the wallets besides PnL, fees and funding, oldest first.
 
@@ -154,9 +161,17 @@ class Venue(Protocol):
         """
         ...
 
+    def earned(self, since_ns: int, until_ns: int) -> EarnedRead:
+        """Return what fills and funding brought in, of all symbols in one question.
+
+        Both bounds belong to the span. A reading is bounded; one that ends early says so.
+        """
+        ...
+
     def commission(self, key: Key) -> Commission: ...
     def key_rights(self) -> KeyRights: ...
     def symbol_settings(self, key: Key) -> SymbolSettings: ...
+    def every_symbol_settings(self) -> tuple[SymbolSettings, ...]: ...
     def set_hedge_mode(self, hedge: bool) -> None: ...
     def set_isolated(self, key: Key, isolated: bool) -> None: ...
     def set_leverage(self, key: Key, leverage: int) -> None: ...
@@ -179,7 +194,8 @@ class Venue(Protocol):
     def usage(self) -> tuple[RateUsage, ...]: ...
 
 
-EventSink = Callable[[MarketEvent | AccountEvent | StreamConnected | StreamLost], None]
+StreamEvent = MarketEvent | AccountEvent | StreamConnected | StreamLost | FrameLeftOut
+EventSink = Callable[[StreamEvent], None]
 """Called on the stream's own thread; must not block."""
 
 
@@ -236,6 +252,16 @@ class Log(Protocol):
     ) -> None: ...
 
 
+class Notifier(Protocol):
+    """One way to tell people something."""
+
+    name: str
+
+    def send(self, notice: Notice) -> str:
+        """Have one message taken, and say by what answer. Errors: `NotTold`; may last."""
+        ...
+
+
 class Records(Protocol):
     """What was written to the journal, for readers; each reading sees a state of its own."""
 
@@ -284,11 +310,19 @@ class ExchangeProcess(Protocol):
         ...
 
     def alive(self) -> bool:
-        """Tell whether the process is there and answers."""
+        """Tell whether the process is there and answers; where not, `gone` says what is known."""
         ...
 
-    def close_market(self) -> None:
-        """Let its prices stand still, if this host may; callers are still answered."""
+    @property
+    def gone(self) -> str:
+        """Why it is not alive, in words."""
+        ...
+
+    def close_market(self) -> bool:
+        """Let its prices stand still, if this host may; callers are still answered.
+
+        False where it did not say yes in time.
+        """
         ...
 
     def stop(self, within_s: float = 3.0) -> None:

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from attrs import evolve, frozen
 
+from core.fill_ids import FillIds
 from core.messages import Fill, PositionSide
 from core.money import ZERO, amount
 
@@ -71,17 +72,13 @@ def apply_fill(
 
 
 class PositionBook:
-    """All sides of one symbol, and the ids of the fills that made them.
-
-    Mutable on purpose: the set of ids grows for months, and copying it with every fill would not
-    do. It has one owner.
-    """
+    """All sides of one symbol, and which fills made them; mutable, one owner."""
 
     __slots__ = ("_sides", "multiplier", "seen")
 
     def __init__(self, multiplier: Decimal = Decimal(1)) -> None:
         self.multiplier = multiplier
-        self.seen: set[str] = set()
+        self.seen = FillIds()
         self._sides = {side: Position(side) for side in PositionSide}
 
     def __iter__(self) -> Iterator[Position]:
@@ -98,12 +95,12 @@ class PositionBook:
     def apply(self, fill: Fill) -> Decimal | None:
         """Fold one fill into its side.
 
-        Returns the PnL it realised (before fee), or None when this fill id was folded before.
+        Returns the PnL it realised (before fee), or None when this fill was folded before.
         """
-        if fill.fill_id in self.seen:
+        if self.seen.knows(fill):
             return None
         position, realised = apply_fill(self._sides[fill.position_side], fill, self.multiplier)
-        self.seen.add(fill.fill_id)
+        self.seen.add(fill)
         self._sides[fill.position_side] = position
         return realised
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
+from core.addresses import Address
 from core.config import Config
 from core.errors import ConfigError
 from core.readiness import Item, fail, ok, warn
@@ -17,6 +18,8 @@ __all__ = [
     "DISK_ROOM",
     "Folder",
     "JournalFound",
+    "account",
+    "alerts",
     "configuration",
     "disk",
     "halt",
@@ -24,6 +27,7 @@ __all__ = [
     "journal",
     "keys",
     "libraries",
+    "metrics",
     "state_folder",
 ]
 
@@ -57,6 +61,18 @@ def keys(mode: str, problem: ConfigError | None) -> Item:
         figure = "; ".join(f"{one.what} ({one.where})" for one in problems)
         return fail("keys", figure, problem.mend, unsafe=True)
     return ok("keys", "the local exchange's own" if mode == "paper" else "key and secret are set")
+
+
+def alerts(channels: Sequence[str], level: str, problem: ConfigError | None) -> Item:
+    """Say whether people are told of errors, and over what; that nobody is holds up no start."""
+    if problem is not None:
+        problems = (problem, *problem.others)
+        figure = "; ".join(f"{one.what} ({one.where})" for one in problems)
+        return fail("alerts", figure, problem.mend, unsafe=True)
+    if not channels:
+        return ok("alerts", "nobody is alerted: [alerts]")
+    told = f"people are told from level {level} on, by {', '.join(channels)}"
+    return ok("alerts", f"{told}; nothing was sent: python run.py check --alert does")
 
 
 def libraries(
@@ -191,6 +207,31 @@ def instance(holder: str, doing: str) -> Item:
         f"{holder}: {doing}",
         "nothing, if that is the host you mean; stop it before another start",
     )
+
+
+def account(others: Sequence[str]) -> Item:
+    """Say whether another host of this user, on another state folder, runs one of our bots."""
+    if not others:
+        return ok("account_lock", "no other host of this user runs these bots on this account")
+    mend = "stop it first: two hosts of the same names would take over each other's orders"
+    return fail("account_lock", "; ".join(others), mend)
+
+
+def metrics(address: Address | None, problem: str, *, served: bool) -> Item:
+    """Say whether the address for metrics can be listened on; None: none is configured.
+
+    `problem` is why it cannot, `served` that the host of this state folder listens there.
+    """
+    if address is None:
+        return ok("metrics", "off (metrics.listen)")
+    if served:
+        return ok("metrics", f"the host that runs here serves them at http://{address}")
+    if problem:
+        mend = 'set metrics.listen to an address and port that are free, or to "" for none'
+        return warn("metrics", problem, mend)
+    where = f"http://{address}" if address.port else f"a free port of {address.host}"
+    open_to = "" if address.is_loopback else ", for every machine that reaches it"
+    return ok("metrics", f"{where} is free{open_to}" if address.port else f"{where}{open_to}")
 
 
 def _some(paths: Sequence[str]) -> str:

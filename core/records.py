@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from core.income import Earning
 from core.messages import (
     AmendOrder,
     CancelOrder,
@@ -26,6 +27,8 @@ __all__ = [
     "HaltChanged",
     "HostStarted",
     "HostStopped",
+    "IncomeCompared",
+    "IncomeDiffered",
     "JournalArchived",
     "JournalMended",
     "OperatorCommanded",
@@ -173,6 +176,40 @@ class WalletDiffered:
     asset: str
     ours: Decimal
     stated: Decimal
+
+
+@frozen(slots=True)
+class IncomeDiffered:
+    """A row of income stayed different over several readings: the books' amount and the venue's.
+
+    `row_id` is the fill's or the settlement's. None is a side that has no such row. Of a row the
+    last record counts: one whose sides agree says that a fill which came later explained it, as
+    does the record of a fill or a settlement that the books lacked (`ours` None).
+    """
+
+    key: Key
+    kind: Earning
+    asset: str
+    row_id: str
+    ours: Decimal | None
+    stated: Decimal | None
+    time_ns: int
+
+    @property
+    def apart(self) -> Decimal:
+        """The venue's amount less ours."""
+        return (self.stated or Decimal(0)) - (self.ours or Decimal(0))
+
+
+@frozen(slots=True)
+class IncomeCompared:
+    """What the venue booked up to `until_ns`, in its time, was compared row by row.
+
+    What differed is in the records `IncomeDiffered` in front of it; the next one goes on there.
+    """
+
+    venue: str
+    until_ns: int
 
 
 @frozen(slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
+
 from attrs import define, field
 
 from core.messages import Key
-from core.ports import Records
+from core.ports import Record, Records
 from core.records import (
     BreakerChanged,
     EquityMarked,
@@ -14,12 +17,18 @@ from core.records import (
     ThrottleChanged,
     TradingPaused,
 )
-from core.risk.halt import Halt, Level
+from core.risk.halt import OPERATOR, Halt, Level
 
-__all__ = ["OPERATOR", "Remembered", "remember"]
+__all__ = ["Remembered", "remember"]
 
-OPERATOR = "operator"
-"""Who halts, pauses and resets by hand, in `HaltChanged.by`."""
+_KINDS = (
+    HaltChanged,
+    EquityMarked,
+    BreakerChanged,
+    ThrottleChanged,
+    TradingPaused,
+    FlattenChanged,
+)
 
 
 @define
@@ -46,18 +55,10 @@ class Remembered:
             self.flattens = held
 
 
-def remember(records: Records) -> Remembered:
-    """Fold the records that outlive a host."""
+def remember(records: Records, waiting: Iterable[Record] = ()) -> Remembered:
+    """Fold the records that outlive a host, those behind them that wait for the disk included."""
     found = Remembered()
-    kinds = (
-        HaltChanged,
-        EquityMarked,
-        BreakerChanged,
-        ThrottleChanged,
-        TradingPaused,
-        FlattenChanged,
-    )
-    for record in records.read(kinds=kinds):
+    for record in chain(records.read(kinds=_KINDS), waiting):
         match record.payload:
             case HaltChanged() as changed:
                 reset = found.halt.latched or changed.by == OPERATOR

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from core.bookkeeping import OrderRow
 from core.books import Books
+from core.decisions import DECISIONS
 from core.ids import parse
 from core.messages import (
     BalanceUpdated,
@@ -29,6 +30,7 @@ from core.records import (
     EquityMarked,
     HostStarted,
     HostStopped,
+    IncomeCompared,
     JournalMended,
     OperatorCommanded,
     OrderGone,
@@ -37,7 +39,7 @@ from core.records import (
     WalletDiffered,
 )
 from core.remembered import remember
-from core.symbol_book import SymbolBook
+from core.symbol_book import FOLDED, SymbolBook
 
 __all__ = ["missed", "needed"]
 
@@ -49,11 +51,12 @@ _LAST: dict[type, Callable[[Any], object]] = {
     EquityMarked: lambda said: (said.venue, said.asset),
     HostStarted: lambda _: None,
     HostStopped: lambda _: None,
+    IncomeCompared: lambda compared: compared.venue,
     PositionReported: lambda said: (said.key, said.position_side),
 }
 """Kinds of which only the last word on each matter is needed, and what the matter is."""
 
-_OF_ITS_TIME = (JournalMended, OperatorCommanded, WalletDiffered)
+_OF_ITS_TIME = (JournalMended, OperatorCommanded, WalletDiffered, *DECISIONS)
 """Kinds that nobody folds: they are for people, who find them in the archive."""
 
 
@@ -180,7 +183,7 @@ def _figures(records: Records, host: str) -> dict[str, object]:
     for key in books.symbols():
         book = SymbolBook(key, host)
         book.take_in(opened)
-        book.take_in(records.read(key=key))
+        book.take_in(records.read(kinds=FOLDED, key=key))
         figures[f"the book of {key}"] = (
             book.live,
             tuple(book.positions),

@@ -38,7 +38,7 @@ def status_from_books(
         "mode": books.started.mode if books.started else None,
         "state": state,
         "halt": halt.state.value if halt else None,
-        "halt_reason": halt.reason if halt else None,
+        "halt_reason": halt.halt.why if halt else None,
         "halt_by": halt.by if halt else None,
         "halt_latched": halt.latched if halt else None,
         "halt_since_ns": (halt.since_ns or None) if halt else None,
@@ -62,6 +62,8 @@ def status_from_books(
         "paused": dict.fromkeys(sorted(one or "host" for one in held.paused), _BY_OPERATOR),
         "throttle": {one: part for one, part in held.throttles.items() if part != _FULL},
         "as_of_ns": as_of_ns or None,
+        "process": {},
+        "alerts": None,
         "stop_reason": books.stopped.reason if books.stopped else None,
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from core.fill_ids import FillIds
+from core.income import Earned, Earning
 from core.messages import Fill, PositionReported, PositionSide
 from core.money import ZERO
 from core.positions import Position, apply_fill
@@ -27,7 +29,9 @@ class SymbolAccount:
         "_held",
         "_kept_fees",
         "_kept_realised",
+        "_made",
         "_margin_asset",
+        "_newest_ns",
         "_places",
         "_realised",
         "_sides",
@@ -41,7 +45,8 @@ class SymbolAccount:
     def __init__(self) -> None:
         self.terms: SymbolOpened | None = None
         self.fills: list[Fill] = []
-        self.seen: set[str] = set()
+        self.seen = FillIds()
+        self._newest_ns = 0
         self._places: list[tuple[int, int]] = []
         self._held: tuple[Position, ...] = ()
         self._kept_realised = ZERO
@@ -50,6 +55,7 @@ class SymbolAccount:
         self._margin_asset = ""
         self._sides: dict[PositionSide, Position] = {}
         self._realised = ZERO
+        self._made: list[Decimal] = []
         self._fees: dict[str, Decimal] = {}
         self._stale = False
 
@@ -70,6 +76,17 @@ class SymbolAccount:
         self._refold()
         return self._fees.get(asset, ZERO)
 
+    def earned(self, margin_asset: str, since_ns: int, until_ns: int) -> Iterator[Earned]:
+        """Yield what each fill of a span realised and cost that was not settled yet."""
+        self._refold()
+        first = bisect_left(self._places, since_ns, key=lambda place: place[0])
+        last = bisect_right(self._places, until_ns, key=lambda place: place[0])
+        for fill, made in zip(self.fills[first:last], self._made[first:last], strict=True):
+            row = (fill.fill_id, made, fill.time_ns)
+            yield Earned(fill.key, Earning.REALISED_PNL, margin_asset, *row)
+            row = (fill.fill_id, -fill.fee, fill.time_ns)
+            yield Earned(fill.key, Earning.COMMISSION, fill.fee_asset, *row)
+
     def know(self, terms: SymbolOpened) -> None:
         """Learn what the symbol settles in; the first word counts."""
         if self.terms is None:
@@ -89,9 +106,10 @@ class SymbolAccount:
 
     def take(self, fill: Fill) -> bool:
         """Fold one fill in; False when it was known."""
-        if fill.fill_id in self.seen:
+        if self.seen.knows(fill):
             return False
-        self.seen.add(fill.fill_id)
+        self.seen.add(fill)
+        self._newest_ns = max(self._newest_ns, fill.time_ns)
         place = (fill.time_ns, int(fill.fill_id) if fill.fill_id.isdecimal() else 0)
         at = bisect_right(self._places, place)
         self._places.insert(at, place)
@@ -101,6 +119,10 @@ class SymbolAccount:
         elif not self._stale:
             self._fold(fill)
         return True
+
+    def compared(self, at_ns: int) -> None:
+        """Hear that the venue agreed on what was taken, at an instant of our clock."""
+        self.seen.compared(min(self._newest_ns, at_ns))
 
     def settle(self, until_ns: int) -> None:
         """Forget the fills up to this instant, but not that they are known, nor what they made.
@@ -127,6 +149,7 @@ class SymbolAccount:
         self._stale = False
         self._realised = self._kept_realised
         self._fees = dict(self._kept_fees)
+        self._made.clear()
         self._sides = {held.side: held for held in self._held}
         for fill in self.fills:
             self._fold(fill)
@@ -134,6 +157,7 @@ class SymbolAccount:
     def _fold(self, fill: Fill) -> None:
         if fill.time_ns > self._since.get(fill.fee_asset, 0):
             self._fees[fill.fee_asset] = self._fees.get(fill.fee_asset, ZERO) + fill.fee
+        realised = ZERO
         margin_asset = self.terms.margin_asset if self.terms else self._margin_asset
         if fill.time_ns > self._since.get(margin_asset, 0):
             multiplier = self.terms.multiplier if self.terms else Decimal(1)
@@ -141,3 +165,4 @@ class SymbolAccount:
             before = self._sides.get(side, Position(side))
             self._sides[side], realised = apply_fill(before, fill, multiplier)
             self._realised += realised
+        self._made.append(realised)

@@ -7,23 +7,22 @@ from decimal import Decimal
 
 from attrs import evolve
 
+from core.bareness import Bareness
 from core.errors import IllegalTransition
-from core.ids import is_ours, parse
+from core.ids import is_ours
 from core.messages import (
     AmendOrder,
     Fill,
     FundingPaid,
     Key,
     OrderRefused,
-    OrderType,
     OrderUpdated,
     PlaceOrder,
     PositionSide,
     Purpose,
-    TimeInForce,
 )
 from core.money import ZERO
-from core.orders import Event, Order, State, adopt, advance, intend, update
+from core.orders import Event, Order, State, adopt, advance, guess, intend, update
 from core.ports import Record
 from core.positions import PositionBook
 from core.records import (
@@ -36,23 +35,37 @@ from core.records import (
     SymbolOpened,
 )
 from core.risk.exposure import Working
+from core.sequences import Sequences
 from core.strategies.intents import View
 
-__all__ = ["SymbolBook"]
+__all__ = ["FOLDED", "SymbolBook"]
 
+FOLDED: tuple[type, ...] = (
+    AmendIntended,
+    Fill,
+    FundingPaid,
+    OrderGone,
+    OrderIntended,
+    OrderRefused,
+    OrderUpdated,
+    Reconciled,
+    StopTightened,
+    SymbolOpened,
+)
+"""The payloads of its symbol that a book is made of; a reader may leave the rest on disk."""
 _REMEMBERED = 2_000
-_PHASE_NS = 100_000_000
-_PHASES = 6_000
+_NAMELESS_NS = 86_400_000_000_000
 
 
 class SymbolBook:
     """Orders that have not ended, those that ended lately, positions, and which ids are taken.
 
-    `foreign` holds the last word on orders that another program made. Orders that ended are
-    remembered for late news, the oldest forgotten first. `verified_ns` is the instant up to which
-    the journal is known to hold every fill (0 for none). `tightened` holds the nearest trigger that
-    a side's stop was brought to, until the side is flat; `terms` what the journal says of the
-    symbol.
+    `foreign` holds the last word on orders that another program made. These and orders that ended
+    are remembered for late news, the oldest forgotten first. `verified_ns` is the instant up to
+    which the journal is known to hold every fill (0 for none). `tightened` holds the nearest
+    trigger that a side's stop was brought to, until the side is flat; `bareness` since when which
+    side has too small a stop; `terms` what the journal says of the symbol. `nameless` are orders
+    of ours that are known by a fill alone, each with its time: a disk was full.
     """
 
     def __init__(self, key: Key, host: str, multiplier: Decimal = Decimal(1)) -> None:
@@ -62,14 +75,16 @@ class SymbolBook:
         self.live: dict[str, Order] = {}
         self.ended: dict[str, Order] = {}
         self.foreign: dict[str, OrderUpdated] = {}
-        self.sequences: dict[str, int] = {}
+        self.sequences = Sequences()
         self.funding: dict[str, Decimal] = {}
         self.last_fill_ns = 0
         self.opened_ns = 0
         self.verified_ns = 0
+        self._doubted_ns = 0
         self.tightened: dict[PositionSide, Decimal] = {}
+        self.bareness = Bareness()
+        self.nameless: dict[str, int] = {}
         self.terms: SymbolOpened | None = None
-        self._first_sequence = 0
         self._ended_since: list[str] = []
         self._folded: dict[str, Decimal] = {}
         self._owing: set[str] = set()
@@ -82,9 +97,7 @@ class SymbolBook:
     def intend(self, command: PlaceOrder, now_ns: int) -> Order:
         """Open an order's life. Errors: `IllegalTransition` when the id was used before."""
         known = self.find(command.client_order_id)
-        made = parse(command.client_order_id)
-        used = made is not None and made.sequence < self.next_sequence(made.bot)
-        if known is not None or used:
+        if known is not None or self.sequences.taken(command.client_order_id):
             state = known.state.value if known else "forgotten"
             raise IllegalTransition(command.client_order_id, state, "a second placement")
         order = intend(command, now_ns)
@@ -93,7 +106,7 @@ class SymbolBook:
 
     def next_sequence(self, bot: str) -> int:
         """Return the first sequence number that this bot has not used on this symbol."""
-        return self.sequences.get(bot, self._first_sequence)
+        return self.sequences.next(bot)
 
     def ask_amend(self, command: AmendOrder) -> None:
         """Note an amendment on its way; until it is settled the larger quantity counts."""
@@ -144,8 +157,10 @@ class SymbolBook:
         if order is None:
             if not is_ours(said.client_order_id, self.host, self.key.symbol):
                 self.foreign[said.client_order_id] = said
+                self._forget_foreign()
                 return None
-            after = adopt(_as_command(said), said)
+            self.sequences.turned_up(said.client_order_id)
+            after = adopt(guess(said), said)
         else:
             after = update(order, said)
         self._keep(after)
@@ -166,16 +181,17 @@ class SymbolBook:
 
         Fills up to the opening of the books are contained in what was opened with.
         """
-        if fill.time_ns <= self.opened_ns:
-            return None
         before = self.positions.of(fill.position_side).quantity
         realised = self.positions.apply(fill)
         if realised is not None:
             if before * self.positions.of(fill.position_side).quantity <= 0:
                 self.tightened.pop(fill.position_side, None)
+            self._cover(fill.position_side, fill.time_ns)
             self.last_fill_ns = max(self.last_fill_ns, fill.time_ns)
             if is_ours(fill.client_order_id, self.host, self.key.symbol):
-                self._used(fill.client_order_id)
+                self.sequences.turned_up(fill.client_order_id)
+                if self.find(fill.client_order_id) is None:
+                    self.nameless[fill.client_order_id] = fill.time_ns
             order = self.find(fill.client_order_id)
             if order is not None:
                 folded = self._folded.get(order.id, ZERO) + fill.quantity
@@ -187,6 +203,25 @@ class SymbolBook:
     def owing(self) -> frozenset[str]:
         """Return the orders of which the venue said that more filled than the fills we have."""
         return frozenset(self._owing)
+
+    def compared(self, as_of_ns: int, since_ns: int = 0) -> None:
+        """Hear that journal and venue agreed, in the venue's time, on fills from `since_ns` on."""
+        if since_ns <= self._doubted_ns:
+            self._doubted_ns = 0
+        self.verified_ns = max(self.verified_ns, as_of_ns)
+        # The newest fill's own time too: our idea of the venue's clock may be far off.
+        self.positions.seen.compared(min(as_of_ns, self.last_fill_ns))
+
+    def doubt(self, since_ns: int) -> None:
+        """Hear that a fill from this instant on may be missing, whatever was compared; 0: none."""
+        if since_ns:
+            since_ns = max(since_ns, self.opened_ns)
+            self._doubted_ns = min(self._doubted_ns or since_ns, since_ns)
+
+    def unproven_ns(self, overlap_ns: int) -> int:
+        """Return from when on fills are to be read, so long before what is known to be whole."""
+        first_ns = self.verified_ns - overlap_ns
+        return max(min(first_ns, self._doubted_ns or first_ns), self.opened_ns)
 
     def settle_owing(self) -> None:
         """Take the filled quantities as complete: fills and positions were just compared."""
@@ -244,20 +279,16 @@ class SymbolBook:
     def end_replay(self, now_ns: int) -> None:
         """Judge what was replayed.
 
-        An order whose outcome the journal does not hold is of unknown outcome. Sequence numbers
-        skip ahead: closing orders leave while the journal cannot be written, so an id that is not
-        in it may have been used all the same. How far depends on the time, so that two starts
-        under a broken journal do not choose the same ids.
+        An order whose outcome the journal does not hold is of unknown outcome; numbers of ids
+        skip ahead (`Sequences.begin`).
         """
+        young_ns = now_ns - _NAMELESS_NS
+        self.nameless = {name: at_ns for name, at_ns in self.nameless.items() if at_ns > young_ns}
         for order in list(self.live.values()):
             state = State.UNKNOWN if order.state is State.SUBMITTING else order.state
             self.live[order.id] = evolve(order, state=state, amending=None)
         self._ended_since.clear()
-        if self.sequences:
-            gap = 1 + now_ns // _PHASE_NS % _PHASES
-            self._first_sequence = gap
-            for bot in self.sequences:
-                self.sequences[bot] += gap
+        self.sequences.begin(now_ns)
 
     def _replay(self, record: Record) -> None:
         payload = record.payload
@@ -288,6 +319,7 @@ class SymbolBook:
             case Reconciled() if not payload.differences:
                 # In the venue's time, which the record's own may be far from.
                 self.verified_ns = self.last_fill_ns
+                self.positions.seen.compared(min(self.last_fill_ns, record.time_ns))
             case BooksOpened() if not self.opened_ns and payload.venue == self.key.venue:
                 self._open(payload)
 
@@ -298,9 +330,16 @@ class SymbolBook:
 
     def _open(self, opening: BooksOpened) -> None:
         self.opened_ns = self.last_fill_ns = opening.as_of_ns
+        self.positions.seen.since_ns = opening.as_of_ns + 1
         for held in opening.positions:
             if held.key == self.key:
                 self.positions.open(held.position_side, held.quantity, held.entry_price)
+                self._cover(held.position_side, opening.as_of_ns)
+
+    def _forget_foreign(self) -> None:
+        if len(self.foreign) > _REMEMBERED:
+            ended = (name for name, said in self.foreign.items() if not said.status.open)
+            self.foreign.pop(next(ended, ""), None)
 
     def _owed(self, order: Order) -> Decimal:
         return max(order.filled - self._folded.get(order.id, ZERO), ZERO)
@@ -311,14 +350,19 @@ class SymbolBook:
         else:
             self._owing.discard(order.id)
 
-    def _used(self, client_order_id: str) -> None:
-        made = parse(client_order_id)
-        if made is not None:
-            self.sequences[made.bot] = max(self.sequences.get(made.bot, 0), made.sequence + 1)
+    def _cover(self, side: PositionSide, at_ns: int) -> None:
+        self.bareness.look(side, self.positions.of(side).quantity, self.protective(), at_ns)
 
     def _keep(self, order: Order) -> None:
+        self._store(order)
+        if order.command.purpose is Purpose.PROTECT:
+            self._cover(order.command.position_side, order.at_ns)
+
+    def _store(self, order: Order) -> None:
+        self.nameless.pop(order.id, None)
         self._note_owing(order)
-        self._used(order.id)
+        if order.id not in self.live:
+            self.sequences.use(order.id)
         if not order.state.ended:
             self.live[order.id] = order
             return
@@ -331,30 +375,6 @@ class SymbolBook:
             del self.ended[forgotten]
             self._folded.pop(forgotten, None)
             self._owing.discard(forgotten)
-
-
-def _as_command(said: OrderUpdated) -> PlaceOrder:
-    """Guess the command behind an order of ours that the journal does not hold."""
-    purpose = Purpose.ENTRY
-    if said.type.conditional:
-        purpose = Purpose.PROTECT
-    command = PlaceOrder(
-        said.key,
-        said.client_order_id,
-        said.side,
-        said.position_side,
-        said.type,
-        said.quantity,
-        price=said.price or None,
-        trigger_price=said.trigger_price or None,
-        time_in_force=TimeInForce.GTC,
-        reduce_only=said.reduce_only,
-        purpose=purpose,
-    )
-    if purpose is Purpose.ENTRY and command.closing:
-        market = said.type is OrderType.MARKET
-        return evolve(command, purpose=Purpose.CLOSE if market else Purpose.TAKE_PROFIT)
-    return command
 
 
 def _working(order: Order, mark: Decimal, owed: Decimal) -> Working:

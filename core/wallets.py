@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from core.income import Earned, Earning
 from core.messages import Fill, FundingPaid, Key, PositionSide
 from core.money import ZERO
 from core.positions import Position
@@ -64,6 +65,10 @@ class Wallets:
         """Count one booking that is neither of trading nor a transfer, once."""
         self._adjustments.setdefault((adjusted.venue, adjusted.adjustment_id), adjusted)
 
+    def compared(self, key: Key, at_ns: int) -> None:
+        """Hear that a symbol agreed with the venue: it need not know ids of long ago any more."""
+        self._symbol(key).compared(at_ns)
+
     def settle(self, until_ns: int) -> None:
         """Keep only the sums of fills up to this instant: for wallets, not for lists of fills."""
         for account in self._symbols.values():
@@ -78,10 +83,6 @@ class Wallets:
         for owner, account in self._symbols.items():
             if key is None or owner == key:
                 yield from account.fills
-
-    def has_fill(self, key: Key, fill_id: str) -> bool:
-        """Tell whether this fill is in the books already."""
-        return key in self._symbols and fill_id in self._symbols[key].seen
 
     def positions(self, key: Key | None = None) -> Iterator[tuple[Key, Position]]:
         """Yield the sides of every symbol that has been traded or opened, flat ones too."""
@@ -171,6 +172,15 @@ class Wallets:
         if account is None:
             return received
         return account.realised - account.fees(asset) + received
+
+    def earned(self, venue: str, since_ns: int, until_ns: int) -> Iterator[Earned]:
+        """Yield what fills and settlements of a span brought in, but for settled fills."""
+        for key, account in self._of(venue):
+            yield from account.earned(self.margin_asset(key), since_ns, until_ns)
+        for paid in self._funding.values():
+            if paid.key.venue == venue and since_ns <= paid.time_ns <= until_ns:
+                row = (paid.asset, paid.funding_id, paid.amount, paid.time_ns)
+                yield Earned(paid.key, Earning.FUNDING, *row)
 
     def margin_asset(self, key: Key) -> str:
         """Return what the symbol settles in; unless told, what its venue's books opened with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,8 +19,8 @@ from core.errors import JournalError, NotReady, UsageError
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
-    "check", "deadletters", "exchange", "flatten", "halt", "ledger", "pause", "reduce-only",
-    "report", "reset-halt", "resume", "status", "tail", "throttle",
+    "check", "deadletters", "drill", "exchange", "flatten", "halt", "ledger", "pause",
+    "reduce-only", "replay", "report", "reset-halt", "resume", "status", "tail", "throttle",
 )  # fmt: skip
 ERROR = re.compile(r"error: .+ \(.+\): .+")
 
@@ -43,7 +44,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 def test_the_commands_are_those_that_work_and_no_others():
-    assert tuple(sorted(cli.cli.commands)) == COMMANDS
+    shown = {name for name, command in cli.cli.commands.items() if not command.hidden}
+    assert tuple(sorted(shown)) == COMMANDS
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
@@ -103,6 +105,14 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     [line] = refused(capsys, *arguments)
 
     assert hint in line
+
+
+def test_a_group_without_its_command_shows_its_help(capsys: pytest.CaptureFixture[str]):
+    assert run.main(["deadletters"]) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.startswith("Usage: python run.py deadletters")
+    assert "\n  retry " in written.err
 
 
 def test_every_problem_of_a_configuration_is_a_line_of_its_own(
@@ -201,6 +211,29 @@ class TestFailures:
     def test_ctrl_c_outside_the_host_is_no_failure(self, failing, capsys):
         assert failing(KeyboardInterrupt()) == 0
         assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize("error", [errno.ENOSPC, errno.ENAMETOOLONG])
+    def test_what_the_machine_refuses_is_no_fault_of_the_program(self, failing, capsys, error):
+        assert failing(OSError(error, os.strerror(error))) == 1
+        said = capsys.readouterr().err
+        assert ERROR.fullmatch(said.rstrip("\n"))
+        assert said.startswith(f"error: {os.strerror(error)} (standard output): ")
+
+
+@pytest.mark.parametrize("command", ["check", "replay", "report"])
+def test_a_command_that_was_interrupted_never_looks_like_one_that_passed(
+    command: str, config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def leave(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.cli.commands[command], "invoke", leave)
+    assert run.main([command, "--config", str(config)]) == 1
+
+
+def test_a_path_too_long_for_any_file_is_one_line(capsys: pytest.CaptureFixture[str]):
+    assert run.main(["replay", "x" * 5_000]) in (1, 2)
+    assert ERROR.fullmatch(capsys.readouterr().err.rstrip("\n"))
 
 
 class TestTail:

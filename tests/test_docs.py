@@ -51,6 +51,13 @@ def test_a_command_line_is_one_that_the_program_takes(line: str):
             command.make_context(rest[0], rest[1:], parent=root)
 
 
+def test_a_test_that_stands_for_a_condition_exists():
+    named = re.findall(r"`(tests/[^`:]+)::(\w+)`", (ROOT / "docs" / "conditions.md").read_text())
+    assert len(named) > 15
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
 def test_there_are_command_lines_to_look_at():
     assert len(command_lines()) > 5
 

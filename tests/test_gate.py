@@ -76,7 +76,7 @@ def test_the_rule_sees_every_way_of_calling():
 
 
 def approval(epoch: int = 0, at_ns: int = 5) -> Approved[PlaceOrder]:
-    return Gate().approve(ORDER, epoch, at_ns)
+    return Gate().approve(ORDER, epoch, at_ns, 6)
 
 
 def test_a_gate_makes_an_approval_of_just_that_command():
@@ -86,12 +86,12 @@ def test_a_gate_makes_an_approval_of_just_that_command():
 @pytest.mark.parametrize("seal", [None, object(), "seal", 0, True])
 def test_an_approval_built_anywhere_else_is_a_type_error(seal: object):
     with pytest.raises(TypeError, match="Gate"):
-        Approved(ORDER, 0, 5, seal)  # type: ignore[arg-type]
+        Approved(ORDER, 0, 5, 6, seal)  # type: ignore[arg-type]
 
 
 def test_an_approval_without_a_seal_is_a_type_error():
     with pytest.raises(TypeError):
-        Approved(ORDER, 0, 5)  # type: ignore[call-arg]
+        Approved(ORDER, 0, 5, 6)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_the_seal_of_one_approval_does_not_serve_another():
     other = attrs.evolve(ORDER, client_order_id="h-2")
 
     with pytest.raises(TypeError, match="Gate"):
-        Approved(other, 0, 5, approval()._seal)
+        Approved(other, 0, 5, 6, approval()._seal)

@@ -13,7 +13,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 import pytest
 
-import actors.messages
+import actors.messages.journal
+import actors.messages.lanes
+import actors.messages.operations
+import actors.messages.risk
+import actors.messages.trading
+import core.guard_decisions
 import core.messages
 import core.ports
 import core.records
@@ -21,7 +26,16 @@ from adapters.venues.binance_usdm.rest import BinanceVenue
 from core.ports import Venue
 
 ROOT = Path(__file__).parents[1]
-MODULES = (core.messages, core.records, actors.messages)
+MODULES = (
+    core.guard_decisions,
+    core.messages,
+    core.records,
+    actors.messages.journal,
+    actors.messages.lanes,
+    actors.messages.operations,
+    actors.messages.risk,
+    actors.messages.trading,
+)
 MUTABLE = (list, dict, set, bytearray)
 ASKING = {"ask", "proxy", "get_all"}
 
@@ -78,7 +92,7 @@ def test_no_actor_holds_another_one():
     for file in sorted((ROOT / "actors").glob("*.py")):
         tree = ast.parse(file.read_text())
         own = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-        if file.stem == "supervisor":
+        if file.stem in ("supervisor", "replaying"):  # these put actors into trees
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -19,13 +19,33 @@ import pytest
 
 import run
 from actors.runtime import Actor, ChildSpec, Outcome, SupervisorSpec
-from core.config import Canary, Config, HedgeGridBot, Risk, SymbolCaps, SymbolGroup
+from core.config import (
+    Alerts,
+    Canary,
+    Config,
+    EmailAlerts,
+    HedgeGridBot,
+    Risk,
+    SymbolCaps,
+    SymbolGroup,
+    TelegramAlerts,
+    WebhookAlerts,
+)
 from core.errors import ConfigError
 from core.secrets import Secret
 
 Change = Callable[[Config], Config]
 
-KEYS = {"K1": "first key", "S1": "first secret", "K2": "second key", "S2": "second secret"}
+KEYS = {
+    "K1": "first key",
+    "S1": "first secret",
+    "K2": "second key",
+    "S2": "second secret",
+    "U1": "https://example.org/first",
+    "U2": "https://example.org/second",
+    "T1": "123456:AAH9x7Lw2kQ9Zb3kQ9x7Lw2kQ9Zb3kQ9x7L",
+    "T2": "123456:BBH9x7Lw2kQ9Zb3kQ9x7Lw2kQ9Zb3kQ9x7L",
+}
 BY_HAND = {"exchange": "http://127.0.0.1:9001", "key_env": "K1", "secret_env": "S1"}
 AT_VENUE = {"key_env": "K1", "secret_env": "S1"}
 
@@ -76,6 +96,7 @@ OTHERS: dict[str, object] = {
     "journal.durability": "power",
     "logs.level": "debug",
     "market.depth": 500,
+    "metrics.listen": "127.0.0.1:9465",
     "paths.logs": "elsewhere",
     "paths.state": "elsewhere",
     "risk.groups.name": "other",
@@ -98,6 +119,29 @@ CAPS = SymbolCaps(
     max_leverage=3,
 )
 GROUP = SymbolGroup(name="all", symbols=("BTCUSDT",), max_notional=Decimal(4_000))
+
+TELEGRAM = {"token_env": "T1", "chat": "1"}
+EMAIL = {
+    "server": "localhost",
+    "sender": "a@example.org",
+    "recipients": ("b@example.org",),
+    "user_env": "K1",
+    "password_env": "S1",
+}
+
+
+def alerting(**fields: Any) -> Mapping[str, Any]:
+    """Return the change that has people told over a webhook."""
+    return {"": {"alerts": Alerts(**({"webhook": WebhookAlerts(url_env="U1")} | fields))}}
+
+
+def by_telegram(**fields: Any) -> Mapping[str, Any]:
+    return alerting(telegram=TelegramAlerts(**(TELEGRAM | fields)))
+
+
+def by_email(**fields: Any) -> Mapping[str, Any]:
+    return alerting(email=EmailAlerts(**(EMAIL | fields)))
+
 
 PAIRS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "bots.symbols": (
@@ -132,6 +176,21 @@ PAIRS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         {"paper": {"files": ("a.csv",), "market": "recorded"}},
         {"paper": {"files": ("b.csv",), "market": "recorded"}},
     ),
+    "alerts.level": (alerting(), alerting(level="critical")),
+    "alerts.repeat_after_s": (alerting(), alerting(repeat_after_s=5.0)),
+    "alerts.max_per_minute": (alerting(), alerting(max_per_minute=1)),
+    "alerts.give_up_after_s": (alerting(), alerting(give_up_after_s=5.0)),
+    "alerts.timeout_ms": (alerting(), alerting(timeout_ms=100)),
+    "alerts.webhook.url_env": (alerting(), alerting(webhook=WebhookAlerts(url_env="U2"))),
+    "alerts.telegram.token_env": (by_telegram(), by_telegram(token_env="T2")),
+    "alerts.telegram.chat": (by_telegram(), by_telegram(chat="2")),
+    "alerts.email.server": (by_email(), by_email(server="127.0.0.1")),
+    "alerts.email.port": (by_email(), by_email(port=25)),
+    "alerts.email.security": (by_email(), by_email(security="none")),
+    "alerts.email.sender": (by_email(), by_email(sender="c@example.org")),
+    "alerts.email.recipients": (by_email(), by_email(recipients=("c@example.org",))),
+    "alerts.email.user_env": (by_email(), by_email(user_env="K2")),
+    "alerts.email.password_env": (by_email(), by_email(password_env="S2")),
     "paper.exchange": (
         {"paper": BY_HAND},
         {"paper": BY_HAND | {"exchange": "http://127.0.0.1:9002"}},
@@ -191,6 +250,9 @@ class Recorder:
 
     def __iter__(self) -> Iterator[str]:
         return iter((f"{self.name} rest", f"{self.name} ws"))
+
+    def __str__(self) -> str:
+        return self.name
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -262,8 +324,16 @@ class Host:
         self.folder = folder
         for name in (
             "actors.letters.Office",
+            "adapters.alerts.opening.Alarm",
+            "adapters.alerts.opening.AlertQueue",
+            "adapters.alerts.opening.Channel",
+            "adapters.alerts.opening.Mail",
+            "adapters.alerts.opening.Telegram",
+            "adapters.alerts.opening.Webhook",
             "adapters.lock.InstanceLock",
+            "adapters.lock.account_locks",
             "adapters.logs.configure",
+            "adapters.metrics.serving.MetricsServer",
             "adapters.operations.OperationsServer",
             "adapters.operations.SqliteJournal",
             "adapters.paper.AttachedExchange",
@@ -283,6 +353,7 @@ class Host:
             "adapters.venues.binance_usdm.emulator.discovery.credentials",
             lambda *_: ("own key", "own secret"),
         )
+        monkeypatch.setattr("adapters.paper_setup.check_account", lambda *_: None)
         monkeypatch.setattr("adapters.storage.prepare.prepare", self._prepare)
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         monkeypatch.setattr(run._Host, "_write_down", lambda *_: None)
@@ -311,6 +382,7 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    monkeypatch.chdir(tmp_path)  # folders of the configuration are made
     return Host(monkeypatch, tmp_path)
 
 

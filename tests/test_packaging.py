@@ -99,7 +99,9 @@ def test_every_third_party_import_is_a_declared_requirement():
 
 
 def test_every_third_party_import_of_a_test_is_declared_too():
-    declared = required("options", "install_requires") | required("options.extras_require", "test")
+    declared = required("options", "install_requires")
+    declared |= required("options.extras_require", "test")
+    declared |= required("options.extras_require", "proof")
     files = sorted((ROOT / "tests").rglob("*.py"))
     beside = {file.stem for file in files}
 

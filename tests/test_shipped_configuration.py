@@ -26,7 +26,10 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
-        self.config.write_text((ROOT / "config.toml").read_text())
+        shipped = (ROOT / "config.toml").read_text()
+        assert '"127.0.0.1:9464"' in shipped
+        # Hosts of other tests run beside it: a free port.
+        self.config.write_text(shipped.replace("127.0.0.1:9464", "127.0.0.1:0"))
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self.running: list[subprocess.Popen[str]] = []
 

@@ -58,6 +58,10 @@ class Actor:
         """Send on the latest lane: replaces the message of the same key that still waits."""
         self.context.tell_latest(to, key, message)
 
+    def give_up(self, reason: str, message: object) -> None:
+        """Make a dead letter of what came here and can come to nothing."""
+        self.context.give_up(reason, message)
+
     def after(self, delay_ns: int, message: object) -> Timer:
         """Tell myself after so many nanoseconds, unless this incarnation has ended by then."""
         return self.context.timer(delay_ns, message, None)

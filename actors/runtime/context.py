@@ -106,6 +106,10 @@ class Context:
         else:
             self._host.tell_latest(to, key, message)
 
+    def give_up(self, reason: str, message: object) -> None:
+        """Count a message of its own as a dead letter."""
+        self._host.dead_letter(reason, self.name, message)
+
     def timer(self, delay_ns: int, message: object, interval_ns: int | None) -> Timer:
         """Set a timer for this incarnation."""
         host = self._host

@@ -24,6 +24,7 @@ from .messages import (
     Order,
     Outcome,
     Ready,
+    Stall,
     Stop,
     Waiting,
 )
@@ -90,7 +91,7 @@ class Host:
         return Context(self, seat, seat.generation, self.monotonic_ns())
 
     def launch(self, context: Context) -> None:
-        """Let the incarnation run. Raises RuntimeError or OSError when that is impossible."""
+        """Let the incarnation run. Raises RuntimeError, OSError, MemoryError when it cannot."""
         raise NotImplementedError
 
     def left(self, context: Context) -> None:
@@ -141,7 +142,7 @@ class Host:
             seat.context = seat.mailbox.reader = context
         try:
             self.launch(context)
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, MemoryError) as error:
             self.retire(context, "failed_start", f"cannot run: {error}", error)
         return context.generation
 
@@ -169,6 +170,9 @@ class Host:
                 return self.begin(context)
             if isinstance(item, Kill):
                 raise item.error
+            if isinstance(item, Stall):
+                item.wait()
+                return True
             actor = context.actor
             if actor is not None and not (isinstance(item, Stop) and actor.stops_itself):
                 actor.stopping()
@@ -208,6 +212,7 @@ class Host:
             if seat.context is context:
                 seat.vacate()
                 seat.state = "failed" if cause in _FAILURES else "stopped"
+                seat.note_down(self.monotonic_ns(), failed=cause in _FAILURES)
         ring(context.alarm)
         self.left(context)
         self._log_end(context, cause, reason, error)
@@ -275,6 +280,7 @@ class Host:
         match report:
             case Ready() if seat.state != "stopping":
                 seat.state, seat.waiting_for = "running", ""
+                self._log_ready(seat)
             case Waiting() if seat.state != "stopping":
                 seat.state, seat.waiting_for = "waiting", report.reason
         if seat.supervisor:
@@ -343,6 +349,13 @@ class Host:
         level = "ERROR" if cause in _FAILURES else "INFO"
         text = f"generation {context.generation} ended ({cause}): {reason}"
         self.log(level, context.name, text, error)
+
+    def _log_ready(self, seat: Seat) -> None:
+        down_ns = seat.note_ready(self.monotonic_ns())
+        if down_ns is not None:
+            level = "WARNING" if seat.down_by_failure else "INFO"
+            text = f"ready {down_ns / 1e6:.0f} ms after its end, generation {seat.generation}"
+            self.log(level, seat.name, text, None)
 
     def log(self, level: str, actor: str, text: str, error: BaseException | None) -> None:
         """Hand one line to the log hook; should that fail, to stderr."""

@@ -16,7 +16,8 @@ class DeadLetter:
     """One undelivered message and why.
 
     Reasons: unknown, closed, full, fenced (sent by a replaced incarnation), poison (in the hands
-    of one that died), unhandled (a supervisor cannot use it), dropped (by a simulated fault).
+    of one that died), unhandled (a supervisor cannot use it), dropped (by a simulated fault); an
+    actor that gives a message up names its own.
     """
 
     reason: str
@@ -54,10 +55,10 @@ class DeadLetters:
         with self._guard:
             return tuple(self._recent)
 
-    def count_to(self, name: str) -> int:
-        """Return how many were addressed to this known name."""
+    def counts_to(self) -> dict[str, int]:
+        """Return how many were addressed to each known name that had any."""
         with self._guard:
-            return self._counts_to[name]
+            return dict(self._counts_to)
 
     def add(self, reason: str, to: str, message: object) -> None:
         """Count one and tell the hook; a hook that makes dead letters of its own hears none."""

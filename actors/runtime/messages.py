@@ -1,5 +1,6 @@
 """What the runtime tells: events for observers, reports for supervisors, orders for actors."""
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from attrs import field, frozen
@@ -83,6 +84,8 @@ class ActorStatistics:
     handled: int
     conflated: int
     dead_letters: int
+    recovery_ms: float | None
+    """From its last end until it was ready again; None when it never ended."""
 
 
 @frozen
@@ -138,6 +141,14 @@ class Kill:
 
 
 @frozen
+class Stall:
+    """Order of a drill: hang on this in the actor's own thread."""
+
+    generation: int
+    wait: Callable[[], object]
+
+
+@frozen
 class Finish:
     """An incarnation's order to itself: end here."""
 
@@ -146,4 +157,4 @@ class Finish:
     reason: str
 
 
-Order = Begin | Stop | Kill | Finish
+Order = Begin | Stop | Kill | Stall | Finish

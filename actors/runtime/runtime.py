@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .host import Host, OnLog
 from .letters import OnDeadLetter
-from .messages import ActorStatistics, Kill, Outcome
+from .messages import ActorStatistics, Kill, Order, Outcome, Stall
 from .spec import SupervisorSpec
 
 Reply = Callable[[object], None]
@@ -79,15 +79,27 @@ class Runtime(Host):
 
         Returns False when no incarnation is there to be killed. Raises KeyError for no such name.
         """
+        return self._order(name, lambda generation: Kill(generation, error))
+
+    def stall(self, name: str, wait: Callable[[], object]) -> bool:
+        """Let an actor hang on this instead of handling its next message, for drills.
+
+        Returns False when no incarnation is there to hang. Raises KeyError for no such name.
+        """
+        return self._order(name, lambda generation: Stall(generation, wait))
+
+    def _order(self, name: str, order: Callable[[int], Order]) -> bool:
         seat = self.seats[name]
         context = seat.context
         if context is None:
             return False
-        seat.mailbox.put_control(Kill(context.generation, error))
+        seat.mailbox.put_control(order(context.generation))
         return True
 
     def statistics(self) -> tuple[ActorStatistics, ...]:
         """Return the figures of every address, in the order of the tree."""
         now_ns = self.monotonic_ns()
-        dead = self.dead_letters.count_to
-        return tuple(seat.statistics(now_ns, dead(name)) for name, seat in self.seats.items())
+        dead = self.dead_letters.counts_to()
+        return tuple(
+            [seat.statistics(now_ns, dead.get(name, 0)) for name, seat in self.seats.items()]
+        )

@@ -26,6 +26,9 @@ class Seat:
     state: State = "stopped"
     waiting_for: str = ""
     restarts: int = 0
+    down_since_ns: int | None = None  # no incarnation was ready since
+    down_by_failure: bool = False  # or since others were stopped with one that failed
+    recovery_ns: int | None = None  # how long the address was not ready, the last time
     handled_before: int = 0  # by earlier incarnations
     taken_before: int = 0
     # The watch's notes (messages ever put in line, since when in ns): how old the head can be.
@@ -46,6 +49,19 @@ class Seat:
         self.mailbox.reader = None
         self.mailbox.idle = self.mailbox.closed
 
+    def note_down(self, now_ns: int, *, failed: bool) -> None:
+        """Note the end of an incarnation; one that was never ready prolongs the time before it."""
+        if self.down_since_ns is None:
+            self.down_since_ns, self.down_by_failure = now_ns, failed
+
+    def note_ready(self, now_ns: int) -> int | None:
+        """Note that an incarnation is ready; return how long none was, None at the first start."""
+        since_ns, self.down_since_ns = self.down_since_ns, None
+        if since_ns is None:
+            return None
+        self.recovery_ns = now_ns - since_ns
+        return self.recovery_ns
+
     def taken(self) -> int:
         """Return how many messages were ever taken from the exact and latest line."""
         context = self.context
@@ -59,6 +75,9 @@ class Seat:
 
         Exact to one call of this, and never more than the truth.
         """
+        if not self.marks and not self.mailbox.queue:
+            self.head_since_ns = None
+            return 0
         marks, taken = self.marks, self.taken()
         while marks and marks[0][0] <= taken:
             marks.popleft()
@@ -70,14 +89,15 @@ class Seat:
 
     def statistics(self, now_ns: int, dead_letters: int) -> ActorStatistics:
         """Return the present figures."""
-        context = self.context
+        context, mailbox = self.context, self.mailbox
         handled = self.handled_before
         busy_ns = 0
         since_head_ns = self.head_since_ns
-        if since_head_ns is None or not self.mailbox.queue:
+        if since_head_ns is None or not mailbox.queue:
             since_head_ns = now_ns
         if context is not None:
-            handled += max(0, context.handled - 1)
+            if context.handled:  # its start is no message
+                handled += context.handled - 1
             seen, since_ns = context.busy_seen
             if context.current is not NOTHING and seen == context.handled:
                 busy_ns = now_ns - since_ns
@@ -87,10 +107,11 @@ class Seat:
             waiting_for=self.waiting_for,
             restarts=self.restarts,
             generation=self.generation,
-            mailbox=self.mailbox.depth(),
+            mailbox=mailbox.depth(),
             oldest_ms=max(0, now_ns - since_head_ns) / 1e6,
             busy_ms=max(0, busy_ns) / 1e6,
             handled=handled,
-            conflated=self.mailbox.latest.conflated,
+            conflated=mailbox.latest.conflated,
             dead_letters=dead_letters,
+            recovery_ms=None if self.recovery_ns is None else self.recovery_ns / 1e6,
         )

@@ -123,17 +123,29 @@ class StepRuntime(Runtime):
             turns += self._run(_ALL)
         return turns
 
-    def run_for(self, duration_ns: int) -> int:
-        """Let so much time pass, timers in their order; return how many turns were taken."""
-        return self.run_to(self._clock_ns + duration_ns)
+    def run_for(self, duration_ns: int, each: Callable[[], None] | None = None) -> int:
+        """Let so much time pass, timers in their order; return how many turns were taken.
 
-    def run_to(self, until_ns: int) -> int:
-        """Let time pass up to this reading of the monotonic clock."""
-        turns = self._run(_ALL)
+        `each` is called behind every single message; the order of messages is the same with it.
+        """
+        return self.run_to(self._clock_ns + duration_ns, each)
+
+    def run_to(self, until_ns: int, each: Callable[[], None] | None = None) -> int:
+        """Let time pass up to this reading of the monotonic clock; see `run_for`."""
+        turns = self._drain(each)
         while (due_ns := self.timers.next_due_ns()) is not None and due_ns <= until_ns:
             self._fire(due_ns)
-            turns += self._run(_ALL)
+            turns += self._drain(each)
         self._clock_ns = max(self._clock_ns, until_ns)
+        return turns
+
+    def _drain(self, each: Callable[[], None] | None) -> int:
+        if each is None:
+            return self._run(_ALL)
+        turns = 0
+        while self._run(1):
+            turns += 1
+            each()
         return turns
 
     def run_until(self, predicate: Callable[[], bool], max_steps: int = 1_000_000) -> bool:
@@ -358,5 +370,10 @@ class StepRuntime(Runtime):
             return
         context.current = NOTHING
         context.handled += 1
-        if not context.fenced:
-            context.mailbox.wake()
+        mailbox = context.mailbox
+        if context.fenced:
+            return
+        if mailbox.queue or mailbox.control:
+            mailbox.wake()
+        else:
+            mailbox.idle = True

@@ -232,7 +232,12 @@ class ThreadsRuntime(Runtime):
         mailbox = context.mailbox
         if isinstance(mailbox, ThreadsMailbox):
             mailbox.alarm = context.alarm
-        Shell.start(self, context)
+        try:
+            Shell.start(self, context)
+        except BaseException:
+            self.left(context)
+            self.gone(context)  # there is no thread that will say so
+            raise
 
     def hosted(self, context: Context, shell: Shell) -> None:
         """Hear which shell hosts an incarnation, before it begins."""

@@ -135,5 +135,5 @@ class Timers:
             fired += 1
             interval_ns = timer.fire()
             if interval_ns is not None:
-                missed = max(0, (now_ns - due_ns) // interval_ns)
+                missed = (now_ns - due_ns) // interval_ns
                 self.set(due_ns + (missed + 1) * interval_ns, timer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def _csv(path: Path) -> Iterator[tuple[Any, ...]]:
 
 def _feather(path: Path) -> Iterator[tuple[Any, ...]]:
     try:
-        from pyarrow import ArrowInvalid, feather, timestamp
+        from pyarrow import ArrowException, feather, timestamp
     except ImportError:
         raise UsageError(
             "feather files need pyarrow, which is not installed", str(path), "pip install pyarrow"
@@ -68,11 +67,15 @@ def _feather(path: Path) -> Iterator[tuple[Any, ...]]:
     try:
         table = feather.read_table(path, columns=list(_COLUMNS), memory_map=False)
         dates = table.column("date").cast(timestamp("ns", tz="UTC")).cast("int64").to_pylist()
-    except (ArrowInvalid, OSError, KeyError, ValueError) as error:
+        columns = [table.column(name).to_pylist() for name in _COLUMNS[1:]]
+    except (ArrowException, OSError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise MarketDataError(f"cannot read the table: {error}", path) from None
-    columns = [table.column(name).to_pylist() for name in _COLUMNS[1:]]
     for row, (opened, *values) in enumerate(zip(dates, *columns, strict=True), start=1):
         if opened is None or any(value is None or value != value for value in values):
             raise MarketDataError("a figure is missing", path, row)
-        # a float's shortest text is the decimal that the venue sent
-        yield row, opened, *(Decimal(repr(float(value))) for value in values)
+        try:
+            # a float's shortest text is the decimal that the venue sent
+            figures = [number(repr(float(value)), "field") for value in values]
+        except (ValueError, TypeError, OverflowError) as error:
+            raise MarketDataError(f"not a kline: {error}", path, row) from None
+        yield row, opened, *figures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 
 from adapters.marketdata.files import MarketDataError, lines
 from core.messages import BookDelta, BookSnapshot, Key, Level, MarketEvent, MarkPrice, Quote, Trade
+from core.money import number
 
 __all__ = ["read_recording"]
 
@@ -101,7 +102,7 @@ def read_recording(paths: Sequence[Path], venue: str) -> Iterator[tuple[int, Mar
     symbol = _session_symbol(paths)
     raw_trades = False
     for path in paths:
-        for number, line in lines(path):
+        for place, line in lines(path):
             if not line.strip():
                 continue
             try:
@@ -112,23 +113,23 @@ def read_recording(paths: Sequence[Path], venue: str) -> Iterator[tuple[int, Mar
                 frame = _frame(text)
                 raw_trades = raw_trades or frame.stream.endswith("@trade")
                 event = _event(frame, venue, received_ns, raw_trades)
-            except (msgspec.DecodeError, ValueError) as error:
-                raise MarketDataError(f"not a recorded frame: {error}", path, number) from None
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                raise MarketDataError(f"not a recorded frame: {error}", path, place) from None
             if event is not None:
                 yield received_ns, event
 
 
 def _session_symbol(paths: Sequence[Path]) -> str:
     for path in paths:
-        for number, line in lines(path):
+        for place, line in lines(path):
             if not line.strip():
                 continue
             try:
                 _, text = _split(line)
                 if not text.startswith(b'{"lastUpdateId"'):
                     return _frame(text).stream.partition("@")[0].upper()
-            except (msgspec.DecodeError, ValueError) as error:
-                raise MarketDataError(f"not a recorded frame: {error}", path, number) from None
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                raise MarketDataError(f"not a recorded frame: {error}", path, place) from None
     raise MarketDataError("no stream frame in the recording", paths[0])
 
 
@@ -144,6 +145,7 @@ def _event(frame: _Frame, venue: str, received_ns: int, raw_trades: bool) -> Mar
     kind = frame.stream.partition("@")[2]
     if kind.startswith("depth"):
         depth = _depth(frame.data)
+        _check(each for level in (*depth.b, *depth.a) for each in level)
         return BookDelta(
             Key(venue, depth.s),
             depth.U,
@@ -155,6 +157,7 @@ def _event(frame: _Frame, venue: str, received_ns: int, raw_trades: bool) -> Mar
         )
     if kind == "bookTicker":
         ticker = _ticker(frame.data)
+        _check((ticker.b, ticker.B, ticker.a, ticker.A))
         event_ns = (ticker.T or ticker.E) * _MS or received_ns
         return Quote(
             Key(venue, ticker.s),
@@ -170,19 +173,29 @@ def _event(frame: _Frame, venue: str, received_ns: int, raw_trades: bool) -> Mar
         trade = _trade(frame.data)
         if trade.X != "MARKET":
             return None
+        _check((trade.p, trade.q))
         key = Key(venue, trade.s)
         return Trade(key, trade.t, trade.p, trade.q, trade.m, trade.T * _MS)
     if kind == "aggTrade" and not raw_trades:
         total = _aggregate(frame.data)
+        _check((total.p, total.q))
         return Trade(Key(venue, total.s), total.l, total.p, total.q, total.m, total.T * _MS)
     if kind.startswith("markPrice"):
         mark = _mark(frame.data)
         rate = mark.r if mark.r is not None else Decimal(0)
+        _check((mark.p, mark.i, rate))
         return MarkPrice(Key(venue, mark.s), mark.p, mark.i, rate, mark.T * _MS, mark.E * _MS)
     return None
 
 
 def _book(text: bytes, key: Key) -> BookSnapshot:
     found = _snapshot(text)
+    _check(each for level in (*found.bids, *found.asks) for each in level)
     bids: tuple[Level, ...] = found.bids
     return BookSnapshot(key, found.lastUpdateId, bids, found.asks, found.E * _MS)
+
+
+def _check(values: Iterable[Decimal]) -> None:
+    """Refuse numbers that are none, or absurd. Errors: `ValueError`."""
+    for value in values:
+        number(value, "a number")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -76,8 +76,8 @@ def archives(path: Path) -> list[Path]:
     return sorted(file for file in found if _NAME.fullmatch(file.name))
 
 
-def whole(path: Path) -> Iterator[Record]:
-    """Yield every record there ever was, from the archives and the live journal.
+def whole(path: Path, kinds: Sequence[type] = (), after: int = 0) -> Iterator[Record]:
+    """Yield every record (of those kinds) there ever was, from archives and live journal.
 
     Errors: `JournalError` naming an archive that is not there or does not fit.
     """
@@ -86,7 +86,7 @@ def whole(path: Path) -> Iterator[Record]:
     for file in archives(path):
         reader = JournalReader(file)
         if end.sequence < base.sequence and reader.base() == end:
-            yield from reader.read(after=end.sequence)
+            yield from reader.read(kinds=kinds, after=max(end.sequence, after))
             end = reader.head()
     if end != base:
         raise JournalError(
@@ -94,7 +94,7 @@ def whole(path: Path) -> Iterator[Record]:
             f"{path.parent / FOLDER} holds those up to {end.sequence} only: "
             "put the missing archives back"
         )
-    yield from JournalReader(path).read(after=base.sequence)
+    yield from JournalReader(path).read(kinds=kinds, after=max(base.sequence, after))
 
 
 def _part(connection: sqlite3.Connection, before_ns: int) -> _Part | None:

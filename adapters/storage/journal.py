@@ -12,6 +12,7 @@ from typing import Literal
 from adapters.storage.codec import Codec
 from adapters.storage.rows import (
     INSERT,
+    MEND_DAMAGED,
     Head,
     Row,
     base_of,
@@ -24,7 +25,7 @@ from adapters.storage.rows import (
     verify_chain,
 )
 from adapters.storage.schema import migrate, missing_guards, version_of
-from core.errors import JournalError
+from core.errors import JournalError, UnwritableRecord
 from core.messages import Key
 from core.ports import Record
 
@@ -33,6 +34,7 @@ __all__ = ["Durability", "JournalReader", "SqliteJournal"]
 Durability = Literal["process", "power"]
 _SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
 _BUSY_MS = 2_000
+_BUSY_AGAIN_MS = 50
 _CHECKED_AT_OPEN = 256
 
 
@@ -142,10 +144,15 @@ class SqliteJournal(JournalReader):
         self, path: Path, durability: Durability = "process", extra: Iterable[type] = ()
     ) -> None:
         super().__init__(path, extra)
+        self._durability = durability
+        self._log = path.with_name(path.name + "-wal")
         self._connection = _connect_writer(path, durability)
+        self._failing = False
         try:
             self._head = _last_link(self._connection)
-            self._inode = os.stat(path).st_ino
+            found = os.stat(path)
+            self._inode, self._size = found.st_ino, found.st_size
+            self._log_inode = _inode(self._log)
         except sqlite3.Error as error:
             self._connection.close()
             raise explain(error, path) from error
@@ -156,8 +163,9 @@ class SqliteJournal(JournalReader):
     def append(self, records: Sequence[Record]) -> None:
         """Make the records durable in one transaction before returning.
 
-        Errors: `JournalError` with the cause in words; then none was written, and the next append
-        works again once the cause is gone.
+        Errors: `UnwritableRecord` for the first that never can be written, and `JournalError` with
+        the cause in words; then none was written, and the next append
+        works again once the cause is gone. Behind one that failed a lock is hardly waited for.
         """
         if not records:
             return
@@ -173,8 +181,13 @@ class SqliteJournal(JournalReader):
                 connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError) as error:
             self._recover(error)
+            self._wait_for_locks(_BUSY_AGAIN_MS)
+            self._failing = True
             raise explain(error, self.path) from error
         self._head = head
+        if self._failing:
+            self._failing = False
+            self._wait_for_locks(_BUSY_MS)
 
     def close(self) -> None:
         """Move everything into the one file and close it; idempotent."""
@@ -183,22 +196,33 @@ class SqliteJournal(JournalReader):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
+    def _wait_for_locks(self, most_ms: int) -> None:
+        with suppress(sqlite3.Error):  # it says nothing that the append has not said
+            self._connection.execute(f"PRAGMA busy_timeout = {most_ms}")
+
     def _rows(self, records: Sequence[Record]) -> tuple[list[Row], Head]:
         head = self._head
         rows: list[Row] = []
-        for record in records:
-            kind, payload = self._codec.encode(record.payload)
+        for place, record in enumerate(records):
             key = record.key
-            row = seal(
-                head,
-                record.time_ns,
-                kind,
-                key.venue if key else "",
-                key.symbol if key else "",
-                record.client_order_id,
-                record.actor,
-                payload.decode(),
-            )
+            try:
+                kind, payload = self._codec.encode(record.payload)
+                row = seal(
+                    head,
+                    record.time_ns,
+                    kind,
+                    key.venue if key else "",
+                    key.symbol if key else "",
+                    record.client_order_id,
+                    record.actor,
+                    payload.decode(),
+                )
+            except UnwritableRecord as error:
+                raise UnwritableRecord(str(error), place) from None
+            except (ValueError, OverflowError) as error:
+                kind = type(record.payload).__name__
+                text = f"{kind} stands in a row that cannot be written: {type(error).__name__}"
+                raise UnwritableRecord(text, place) from None
             head = Head(row[0], row[8])
             rows.append(row)
         return rows, head
@@ -216,9 +240,10 @@ class SqliteJournal(JournalReader):
                 self._head = verify_chain(self._connection, after=self._head)
 
     def _check_file(self) -> None:
-        """Refuse to write into a file that was deleted or replaced: SQLite would not notice."""
+        """Refuse to write into a file deleted, replaced or cut short: SQLite would not notice."""
         try:
-            same = os.stat(self.path).st_ino == self._inode
+            found = os.stat(self.path)
+            same = found.st_ino == self._inode
         except OSError:
             same = False
         if not same:
@@ -226,6 +251,37 @@ class SqliteJournal(JournalReader):
                 f"the journal {self.path} was deleted or replaced while the host runs: "
                 "put the file back, or stop the host"
             )
+        if found.st_size < self._size:
+            raise JournalError(
+                f"the journal {self.path} was cut short while the host runs, from {self._size} "
+                f"to {found.st_size} bytes: {MEND_DAMAGED}"
+            )
+        self._size = found.st_size
+        if _inode(self._log) != self._log_inode:
+            self._begin_log_anew()
+
+    def _begin_log_anew(self) -> None:
+        """Save what the lost log holds, which our open handle still reads, and begin another.
+
+        Errors: `JournalError`, always: people are to hear of it. The next append works if it says
+        that all is saved, else it tries again.
+        """
+        lost = f"{self._log} was deleted or replaced while the host runs"
+        if _size(self._log):
+            # A copy of an older log would be read as what follows the journal's file.
+            raise JournalError(f"{lost}: move what stands there away, the host saves its own")
+        self._failing = True
+        self._wait_for_locks(_BUSY_AGAIN_MS)
+        with suppress(sqlite3.ProgrammingError):  # closed by an earlier try: all was moved then
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise JournalError(f"{lost}: what it held is saved once nobody reads the journal")
+        self._connection.close()
+        self._connection = _connect_writer(self.path, self._durability)
+        if _last_link(self._connection) != self._head:
+            raise JournalError(f"{lost}, and the journal ends elsewhere: {MEND_DAMAGED}")
+        self._log_inode = _inode(self._log)
+        raise JournalError(f"{lost}: all that it held is saved in the journal")
 
 
 def _connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
@@ -290,6 +346,22 @@ def _last_link(connection: sqlite3.Connection) -> Head:
     if start <= 0:
         return verify_chain(connection)
     return verify_chain(connection, after=link(connection, start))
+
+
+def _inode(path: Path) -> int:
+    """Return the number of a file, 0 where there is none."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _named(error: JournalError, path: Path) -> JournalError:

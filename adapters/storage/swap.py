@@ -33,6 +33,8 @@ def swap_in(path: Path, name: str = "") -> tuple[Path, ...]:
     between, `finish` does the rest.
     """
     new = _beside(path, _BEGUN)
+    for end in _LOGS:  # left by who read it last; all of it is in the file
+        _beside(new, end).unlink(missing_ok=True)
     _sync(new)
     aside = []
     for end in ("", "-wal") if name else ():

@@ -489,9 +489,12 @@ class Exchange:
     ) -> tuple[VenueTrade, ...]:
         """Return our fills, oldest first; bounds inclusive, 0 for none."""
         trades = self._floor.symbol(symbol).trades
-        first = bisect_left(trades, from_id, key=lambda trade: int(trade.fill.fill_id))
-        first = max(first, bisect_left(trades, start_ns, key=lambda trade: trade.fill.time_ns))
-        last = len(trades)
+        first, last = 0, len(trades)
+        if from_id:
+            first = bisect_left(trades, from_id, key=lambda trade: int(trade.fill.fill_id))
+        if start_ns:
+            at = bisect_left(trades, start_ns, key=lambda trade: trade.fill.time_ns)
+            first = max(first, at)
         if end_ns:
             last = bisect_right(trades, end_ns, key=lambda trade: trade.fill.time_ns)
         wanted = str(order_id)
@@ -524,6 +527,11 @@ class Exchange:
         return tuple(
             margin.figures(floor, each, side) for each in found for side in margin.sides(floor)
         )
+
+    def held(self, symbol: str) -> dict[PositionSide, Decimal]:
+        """Return the signed quantity of every side of the mode in force, flat ones too."""
+        sides = self._floor.symbol(symbol).held
+        return {side: sides[side].position.quantity for side in margin.sides(self._floor)}
 
     def balances(self) -> tuple[BalanceRow, ...]:
         """Return the wallets."""

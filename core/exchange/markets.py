@@ -73,6 +73,9 @@ class SyntheticMarket:
         self._dice = random
         self._anchor = log(float(start_price))
         self._swing = 0.0
+        self._tick = float(instrument.tick_size)
+        self._lot = float(instrument.lot_step)
+        self._set_fair()
         self._mark = float(start_price)
         self._next_mark_ns = start_ns
         self._last_id = self._dice.randrange(1_000_000_000, 2_000_000_000)
@@ -101,6 +104,7 @@ class SyntheticMarket:
     def shift(self, bps: float) -> None:
         """Let the next step begin from a price moved by this much: a jump, a crash."""
         self._anchor += log(1 + bps / 10_000)
+        self._set_fair()
 
     def advance(self, to_ns: int) -> Iterator[MarketEvent]:
         """Yield the events of every step up to and including `to_ns`."""
@@ -137,21 +141,23 @@ class SyntheticMarket:
         spread = settings.swing_bps / 10_000 * sqrt(1 - keep * keep)
         self._swing = self._swing * keep + dice.gauss(0.0, spread)
         self._anchor += dice.gauss(0.0, settings.drift_bps / 10_000 * sqrt(seconds))
+        self._set_fair()
+
+    def _set_fair(self) -> None:
+        self._fair = exp(self._anchor + self._swing)
+        self._unit = self._fair * float(self.instrument.multiplier)
+        mean = self._fair * self.settings.level_gap_bps / 10_000 / self._tick
+        self._widest_gap = max(2, int(2 * mean))
 
     def _fair_tick(self) -> int:
-        fair = exp(self._anchor + self._swing)
-        return max(2, int(fair / float(self.instrument.tick_size)))
+        return max(2, int(self._fair / self._tick))
 
     def _gap_ticks(self) -> int:
-        fair = exp(self._anchor + self._swing)
-        mean = fair * self.settings.level_gap_bps / 10_000 / float(self.instrument.tick_size)
-        return self._dice.randrange(1, max(2, int(2 * mean)))
+        return self._dice.randrange(1, self._widest_gap)
 
     def _lots(self, share: float = 1.0) -> int:
         """Draw a quantity in lots around the level notional × share."""
-        instrument = self.instrument
-        fair = exp(self._anchor + self._swing) * float(instrument.multiplier)
-        mean = self.settings.level_notional * share / fair / float(instrument.lot_step)
+        mean = self.settings.level_notional * share / self._unit / self._lot
         return max(1, int(mean * self._dice.uniform(0.2, 1.8)))
 
     # Book, in ticks and lots

@@ -6,7 +6,7 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from core.errors import OutcomeUnknown, RetryLater, VenueError
+from core.errors import OutcomeUnknown, OverBudget, RetryLater, VenueError
 
 if TYPE_CHECKING:
     from core.config import Breaker as Settings
@@ -29,8 +29,11 @@ def speaks_of_venue(error: VenueError) -> bool:
     """Tell whether a failed call says that the venue is unwell, rather than that one order was bad.
 
     No connection, no usable answer, the venue's own trouble, rate limits. A refused order, a
-    missing one, a bad key or timestamp are an answer: the venue works.
+    missing one, a bad key or timestamp are an answer: the venue works. What our own budget held
+    back says nothing of it.
     """
+    if isinstance(error, OverBudget):
+        return False
     return isinstance(error, OutcomeUnknown | RetryLater) or error.http_status >= 500
 
 

@@ -15,6 +15,7 @@ from core.risk.facts import Facts
 from core.risk.gate import Approved, Gate
 from core.risk.halt import Halt
 from core.risk.limits import Limits
+from core.risk.measured import Measured, Measures
 from core.risk.portfolio import Portfolio
 from core.risk.proposal import Proposal, Refusal, View, refuse
 from core.risk.rules import CLOSING_RULES, RULES, instrument_rule
@@ -26,7 +27,8 @@ class Risk:
     """Decides about every order before it can leave; has one owner.
 
     `paused` maps a symbol to the reason why nothing may be opened on it now; `facts` is what the
-    owner was told. Times: `monotonic_ns` for ages and paces, `now_ns` (UTC) for what an approval
+    owner was told, `measured` what the rules were told of the portfolio's `moves` for the last
+    judgement. Times: `monotonic_ns` for ages and paces, `now_ns` (UTC) for what an approval
     carries and for the venue's calendar.
     """
 
@@ -36,12 +38,14 @@ class Risk:
         self.facts = Facts(Portfolio(limits.portfolio))
         self.halt = Halt()
         self.paused: dict[Key, str] = {}
+        self.instruments: dict[Key, Instrument] = {}
+        self.moves: Measures = self.facts.portfolio
+        self.measured = Measured(self.moves)
         self._gate = Gate()
-        self._instruments: dict[Key, Instrument] = {}
 
     def list_instrument(self, instrument: Instrument) -> None:
         """Make a symbol tradable."""
-        self._instruments[instrument.key] = instrument
+        self.instruments[instrument.key] = instrument
         self.exposure.list_symbol(instrument.key, instrument.multiplier)
 
     def mark(self, key: Key, price: Decimal, monotonic_ns: int) -> None:
@@ -58,6 +62,7 @@ class Risk:
         self, order: PlaceOrder, now_ns: int, monotonic_ns: int
     ) -> Approved[PlaceOrder] | Refusal:
         """Check a placement; what is approved is reserved until its owner says it ended."""
+        self.measured = Measured(self.moves)
         if self.exposure.holds(order.key, order.client_order_id):
             return refuse("duplicate", f"{order.client_order_id} is reserved already")
         own = order.price or order.trigger_price or ZERO
@@ -78,12 +83,13 @@ class Risk:
             return refusal
         self.exposure.reserve(reservation)
         self.facts.placed.count(monotonic_ns)
-        return self._gate.approve(order, self.halt.epoch, now_ns)
+        return self._gate.approve(order, self.halt.epoch, now_ns, monotonic_ns)
 
     def amend(
         self, order: AmendOrder, now_ns: int, monotonic_ns: int
     ) -> Approved[AmendOrder] | Refusal:
         """Check an amendment: the order as it would be, against what it reserves already."""
+        self.measured = Measured(self.moves)
         before = self.exposure.order(order.key, order.client_order_id)
         if before is None:
             return refuse("unknown_order", f"{order.client_order_id} is not open")
@@ -126,13 +132,13 @@ class Risk:
             return refusal
         self.exposure.amend(reservation)
         self.facts.placed.count(monotonic_ns)
-        return self._gate.approve(order, self.halt.epoch, now_ns)
+        return self._gate.approve(order, self.halt.epoch, now_ns, monotonic_ns)
 
     def _figures(
         self, key: Key, own_price: Decimal, *, closing: bool
     ) -> tuple[Instrument, Decimal] | Refusal:
         """Return what an order is judged by: its instrument and the mark price."""
-        instrument = self._instruments.get(key)
+        instrument = self.instruments.get(key)
         if instrument is None:
             return refuse("instrument", f"{key} is not listed")
         price, _ = self.facts.marks.get(key, (ZERO, 0))
@@ -153,6 +159,7 @@ class Risk:
             self.limits,
             self.halt,
             self.paused,
+            self.measured,
             now_ns,
             monotonic_ns,
         )

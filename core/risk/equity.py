@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from core.account import Figure, Unknown
+from core.messages import Key
 from core.money import ZERO, ceil_to_step, text
+from core.positions import Position, unrealised_pnl
 from core.records import EquityMarked
 
 if TYPE_CHECKING:
     from core.config import Canary, Losses
 
-__all__ = ["EquityStop", "Loss", "Verdict"]
+__all__ = ["EquityStop", "HeldAt", "Loss", "Verdict", "equity"]
 
 _DAY_NS = 86_400 * 1_000_000_000
 _SHOWN_STEP = Decimal("0.01")
+
+
+@frozen(slots=True)
+class HeldAt:
+    """One open side at the mark that it is valued by."""
+
+    key: Key
+    position: Position
+    mark: Decimal
+    multiplier: Decimal
+
+
+def equity(
+    settled: Decimal, transfers: Decimal, booked: Decimal, held: Iterable[HeldAt]
+) -> Decimal:
+    """Sum what the account is worth: `settled` is the wallet without transfers and bookings."""
+    total = settled + transfers + booked
+    for each in held:
+        total += unrealised_pnl(each.position, each.mark, each.multiplier)
+    return total
 
 
 @frozen(slots=True)

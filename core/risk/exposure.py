@@ -60,6 +60,10 @@ class Working:
         )
 
 
+State = tuple[tuple[Position, ...], dict[str, Working], tuple[Working, ...], tuple[Working, ...]]
+"""Positions, working orders by id, approvals and amendments that were not mentioned yet."""
+
+
 class Exposure:
     """Positions and working orders of every symbol; approved ones count until they end.
 
@@ -67,9 +71,11 @@ class Exposure:
     were approved and that the owner has not mentioned yet stay reserved in full. An approved
     amendment reserves the larger of before and after, until a report shows it or the order ended;
     who asks for the next has seen the last one settle, and owners report to risk before they show.
+    `touched` are the symbols that changed since its reader cleared it.
     """
 
     def __init__(self) -> None:
+        self.touched: set[Key] = set()
         self._positions: dict[Key, tuple[Position, ...]] = {}
         self._working: dict[Key, dict[str, Working]] = {}
         self._unmentioned: dict[Key, dict[str, Working]] = {}
@@ -86,17 +92,17 @@ class Exposure:
     def list_symbol(self, key: Key, multiplier: Decimal) -> None:
         """Make a symbol known."""
         self._multipliers[key] = multiplier
-        self._changed.add(key)
+        self._touch(key)
 
     def mark(self, key: Key, price: Decimal) -> None:
         """Take a new mark price in."""
         self._marks[key] = price
-        self._changed.add(key)
+        self._touch(key)
 
     def reserve(self, order: Working) -> None:
         """Count an approved order from now on."""
         self._unmentioned.setdefault(order.key, {})[order.client_order_id] = order
-        self._changed.add(order.key)
+        self._touch(order.key)
 
     def amended(self, order: Working) -> Working:
         """Return what an amendment to `order` would reserve.
@@ -113,13 +119,13 @@ class Exposure:
     def amend(self, order: Working) -> None:
         """Count an approved amendment, given as `amended` returned it."""
         self._amended.setdefault(order.key, {})[order.client_order_id] = order
-        self._changed.add(order.key)
+        self._touch(order.key)
 
     def release(self, key: Key, client_order_id: str) -> None:
         """Stop counting an approval, of an order or an amendment, that was never used."""
         self._unmentioned.get(key, {}).pop(client_order_id, None)
         self._amended.get(key, {}).pop(client_order_id, None)
-        self._changed.add(key)
+        self._touch(key)
 
     def report(
         self,
@@ -139,7 +145,34 @@ class Exposure:
             reserved.pop(client_order_id, None)
             if client_order_id in amended and _covers(order, amended[client_order_id]):
                 del amended[client_order_id]
-        self._changed.add(key)
+        self._touch(key)
+
+    def known(self) -> set[Key]:
+        """Return every symbol of which anything was told."""
+        return self._multipliers.keys() | self._marks.keys() | self._positions.keys()
+
+    def state(self, key: Key) -> State:
+        """Return all that is known of a symbol but its mark, for `restore`."""
+        return (
+            self._positions.get(key, ()),
+            self._working.get(key, {}),
+            tuple(self._unmentioned.get(key, {}).values()),
+            tuple(self._amended.get(key, {}).values()),
+        )
+
+    def restore(
+        self,
+        key: Key,
+        positions: tuple[Position, ...],
+        working: dict[str, Working],
+        unmentioned: Iterable[Working],
+        amended: Iterable[Working],
+    ) -> None:
+        """Make a symbol what `state` returned."""
+        self._positions[key], self._working[key] = positions, working
+        self._unmentioned[key] = {order.client_order_id: order for order in unmentioned}
+        self._amended[key] = {order.client_order_id: order for order in amended}
+        self._touch(key)
 
     def holds(self, key: Key, client_order_id: str) -> bool:
         """Tell whether an order of this id is counted already."""
@@ -231,7 +264,11 @@ class Exposure:
     def unpriced(self) -> Key | None:
         """Return a symbol that has something to count but no mark price or contract size."""
         self._count()
-        return next(iter(self._unpriced), None)
+        return min(self._unpriced, key=str, default=None)
+
+    def _touch(self, key: Key) -> None:
+        self._changed.add(key)
+        self.touched.add(key)
 
     def _count(self) -> None:
         """Count anew what changed; the totals over all symbols follow by the difference."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from attrs import frozen
 
-from core.messages import Side
-from core.money import bps, text
+from core.messages import PositionSide, Side
+from core.money import ZERO, bps, text
+from core.positions import Position
 
-__all__ = ["FlashMove", "FlashWatch"]
+__all__ = ["FlashAnswer", "FlashMove", "FlashRule", "FlashWatch"]
 
 
 @frozen(slots=True)
@@ -72,3 +74,50 @@ class FlashWatch:
         if fallen >= risen:
             return FlashMove(Side.BUY, fallen, high, price, now_ns - high_ns)
         return FlashMove(Side.SELL, risen, low, price, now_ns - low_ns)
+
+    def seen(self) -> tuple[tuple[int, Decimal], ...]:
+        """Return the marks that still count, the newest last: to another watch they tell as much.
+
+        At least one must have been looked at.
+        """
+        newest = self._highs[-1]
+        return (*sorted({*self._highs, *self._lows} - {newest}), newest)
+
+
+@frozen(slots=True)
+class FlashAnswer:
+    """What a side is told: a stop this near to the mark, or, at 0, how much of it to close."""
+
+    side: PositionSide
+    stop_bps: Decimal
+    close: Decimal = ZERO
+
+
+@frozen(slots=True)
+class FlashRule:
+    """What follows a fast move: entries pause for `pause_ns` after it, the side that it hurts acts.
+
+    `action` is "tighten", to `stop_bps` from the mark, or "close".
+    """
+
+    pause_ns: int
+    action: str
+    stop_bps: Decimal
+
+    def answers(
+        self, move: FlashMove, held: Iterable[Position], answered: Collection[Side]
+    ) -> tuple[FlashAnswer, ...]:
+        """Answer a move, once per pause and direction: `answered` are those of before."""
+        if move.against in answered:
+            return ()
+        return tuple(
+            FlashAnswer(each.side, self.stop_bps)
+            if self.action == "tighten"
+            else FlashAnswer(each.side, ZERO, abs(each.quantity))
+            for each in held
+            if each.quantity * move.against.sign > 0
+        )
+
+    def over(self, moved_ns: int, now_ns: int) -> bool:
+        """Tell whether the pause after a move at `moved_ns` is over (monotonic)."""
+        return now_ns >= moved_ns + self.pause_ns

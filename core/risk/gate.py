@@ -20,6 +20,7 @@ class _Seal:
     command: object
     epoch: int
     at_ns: int
+    monotonic_ns: int
 
 
 @frozen(slots=True)
@@ -27,14 +28,16 @@ class Approved(Generic[C]):
     """A command that risk approved.
 
     `epoch` is the trading halt's epoch at approval: the last fence refuses it when the halt has
-    tightened since. `at_ns` is when it was approved: a lane refuses to send what is too old, so an
-    order that was not sent in time can be proven never to have left. Errors: `TypeError` when
-    anything but a `Gate` builds one, a changed copy included.
+    tightened since. `at_ns` and `monotonic_ns` are when it was approved, by both clocks: a lane
+    refuses to send what is too old by either, so an order that was not sent in time can be proven
+    never to have left. Errors: `TypeError` when anything but a `Gate` builds one, a changed copy
+    included.
     """
 
     command: C
     epoch: int
     at_ns: int
+    monotonic_ns: int
     _seal: _Seal = field(repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -43,6 +46,7 @@ class Approved(Generic[C]):
             type(seal) is not _Seal
             or seal.command is not self.command
             or (seal.epoch, seal.at_ns) != (self.epoch, self.at_ns)
+            or seal.monotonic_ns != self.monotonic_ns
         ):
             raise TypeError("Approved is made by core.risk.gate.Gate.approve, after the checks")
 
@@ -50,9 +54,10 @@ class Approved(Generic[C]):
 class Gate:
     """Makes `Approved`; `core.risk.checks.Risk` owns the one of the host."""
 
-    def approve(self, command: C, epoch: int, at_ns: int) -> Approved[C]:
+    def approve(self, command: C, epoch: int, at_ns: int, monotonic_ns: int) -> Approved[C]:
         """Seal a command that passed every check."""
-        return Approved(command, epoch, at_ns, _Seal(command, epoch, at_ns))
+        seal = _Seal(command, epoch, at_ns, monotonic_ns)
+        return Approved(command, epoch, at_ns, monotonic_ns, seal)
 
 
 @frozen(slots=True)

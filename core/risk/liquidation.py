@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from core.account import Figure, Unknown
-from core.instruments import Instrument, LeverageBracket, bracket_for
+from core.instruments import LeverageBracket, bracket_for
 from core.messages import Side
-from core.money import ZERO, bps, ceil_to_step, text
+from core.money import ZERO, bps
 from core.positions import Position
 
 __all__ = [
-    "GuardLevel",
-    "GuardVerdict",
     "Liquidation",
-    "LiquidationGuard",
     "distance_bps",
     "filled",
     "isolated",
@@ -68,7 +63,7 @@ def liquidation(
         return Liquidation(None, None)
     if margin <= sum((maintenance_margin(brackets, abs(leg) * mark) for leg in legs), ZERO):
         return Liquidation(mark, mark)
-    edges = sorted({bracket.cap / abs(leg) for bracket in brackets[:-1] for leg in legs})
+    edges = sorted(bracket.cap / abs(leg) for bracket in brackets[:-1] for leg in legs)
     down = (*(edge for edge in reversed(edges) if edge < mark), ZERO)
     up = (*(edge for edge in edges if edge > mark), None)
     return Liquidation(
@@ -144,56 +139,3 @@ def filled(position: Position, side: Side, quantity: Decimal, price: Decimal) ->
     if after * held < ZERO:
         return evolve(position, quantity=after, entry_price=price)
     return evolve(position, quantity=after)
-
-
-class GuardLevel(StrEnum):
-    """What a distance asks for: nothing, a warning, a smaller position, or a better figure."""
-
-    OK = "ok"
-    WARN = "warn"
-    REDUCE = "reduce"
-    UNKNOWN = "unknown"
-
-
-@frozen(slots=True)
-class GuardVerdict:
-    """What the guard found; `quantity` is how much to close (positive), 0 but for REDUCE."""
-
-    level: GuardLevel
-    text: str = ""
-    quantity: Decimal = ZERO
-
-
-@frozen(slots=True)
-class LiquidationGuard:
-    """Warns of a near liquidation and then makes the position smaller; distances in bps of mark."""
-
-    warning_bps: Decimal
-    reduce_bps: Decimal
-    reduce_percent: int
-
-    def look(
-        self, quantity: Decimal, distance: Figure | None, instrument: Instrument
-    ) -> GuardVerdict:
-        """Judge one side: its signed quantity (venue's unit) and its distance, None for ever.
-
-        What is to be closed is rounded up to the lot, at least one and at most all of it.
-        """
-        if not quantity or distance is None:
-            return GuardVerdict(GuardLevel.OK)
-        if isinstance(distance, Unknown):
-            return GuardVerdict(GuardLevel.UNKNOWN, f"liquidation distance: {distance.why}")
-        if distance > self.warning_bps:
-            return GuardVerdict(GuardLevel.OK)
-        where = f"liquidation is {distance:.0f} bps away"
-        if distance > self.reduce_bps:
-            limit = f"{text(self.warning_bps)} is the warning"
-            return GuardVerdict(
-                GuardLevel.WARN, f"{where}, {limit} (risk.guards.liquidation_warning_bps)"
-            )
-        held = abs(quantity)
-        part = ceil_to_step(held * self.reduce_percent / 100, instrument.lot_step)
-        limit = f"{text(self.reduce_bps)} is the limit (risk.guards.liquidation_reduce_bps)"
-        return GuardVerdict(
-            GuardLevel.REDUCE, f"{where}, {limit}", min(held, max(part, instrument.min_quantity))
-        )

@@ -10,6 +10,8 @@ from operator import mul
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from core.messages import Bar, Key, Side
 from core.money import ZERO
 from core.risk.moves import Moves
@@ -17,7 +19,7 @@ from core.risk.moves import Moves
 if TYPE_CHECKING:
     from core.config import Portfolio as Settings
 
-__all__ = ["Portfolio", "Worst", "stress"]
+__all__ = ["Portfolio", "Sizing", "Worst", "stress"]
 
 _MINUTE_NS = 60 * 1_000_000_000
 _MINUTES_A_DAY = 1_440
@@ -29,6 +31,33 @@ _STEP_BACK = 1.1
 
 Worst = Mapping[Key, Mapping[Side, Decimal]]
 """Worst notional of each direction of each symbol, held and what may still open, quote money."""
+
+
+@frozen(slots=True)
+class Sizing:
+    """A symbol's daily volatility against the target, in percent, and the part it had before.
+
+    Floats, as all that comes from moves.
+    """
+
+    target_percent: float
+    daily_percent: float
+    present: float
+
+    @property
+    def part(self) -> float:
+        """The part of full size from now on, one of the steps.
+
+        Falls at once; rises when the market is a tenth calmer than the larger size needs.
+        """
+        allowed = self.target_percent / self.daily_percent
+        steps = [step for step in _STEPS if step <= allowed] or [_STEPS[-1]]
+        calm = [step for step in _STEPS if step * _STEP_BACK <= allowed]
+        return steps[0] if steps[0] <= self.present else max(self.present, *calm)
+
+    def scaled(self, throttle_percent: int) -> Decimal:
+        """Return the part of full size that the operator's throttle leaves of it."""
+        return Decimal(throttle_percent) / 100 * Decimal(self.part)
 
 
 class Portfolio:
@@ -81,18 +110,11 @@ class Portfolio:
         """Return the standard deviation of a day's return, in percent of price."""
         return Decimal(self._daily(key)).quantize(_CENT, ROUND_CEILING)
 
-    def scale(self, key: Key) -> Decimal:
-        """Return the part of full size that the target volatility leaves: 1, 0.75, 0.5 or 0.25.
-
-        Falls at once; rises when the market is a tenth calmer than the larger size needs.
-        """
-        allowed = self._target / self._daily(key)
-        present = self._scales.get(key, 1.0)
-        steps = [step for step in _STEPS if step <= allowed] or [_STEPS[-1]]
-        calm = [step for step in _STEPS if step * _STEP_BACK <= allowed]
-        scale = steps[0] if steps[0] <= present else max(present, *calm)
-        self._scales[key] = scale
-        return Decimal(scale)
+    def size(self, key: Key) -> Sizing:
+        """Go to the part of full size that the target volatility leaves, and return it with why."""
+        sizing = Sizing(self._target, self._daily(key), self._scales.get(key, 1.0))
+        self._scales[key] = sizing.part
+        return sizing
 
     def bound(self, worst: Worst) -> Decimal:
         """Return a figure that value at risk is never over, for a tenth of its cost.

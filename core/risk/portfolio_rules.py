@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from core.account import Unknown
-from core.messages import Side
 from core.money import ceil_to_step, text
 from core.risk.funding_guard import costly_funding
 from core.risk.proposal import Proposal, Refusal, View, refuse
@@ -19,7 +18,7 @@ _SHOWN_STEP = Decimal("0.01")
 def volatility(proposal: Proposal, view: View) -> Refusal | None:
     """Open nothing on a symbol that is wilder than allowed."""
     key, limit = proposal.order.key, view.limits.max_daily_volatility_percent
-    present = view.facts.portfolio.daily_volatility_percent(key)
+    present = view.moves.daily_volatility_percent(key)
     if present <= limit:
         return None
     why = f"the daily volatility of {key} is {text(present)} %, {text(limit)} % is allowed"
@@ -30,7 +29,7 @@ def volatility(proposal: Proposal, view: View) -> Refusal | None:
 def value_at_risk(proposal: Proposal, view: View) -> Refusal | None:
     """Bound what the portfolio may lose over the horizon, all that may still fill included."""
     rule, config = "max_var_percent", "risk.portfolio.max_var_percent"
-    equity, portfolio, order = view.facts.equity, view.facts.portfolio, proposal.order
+    equity, moves, order = view.facts.equity, view.moves, proposal.order
     if isinstance(equity, Unknown):
         return refuse(rule, f"the equity is unknown: {equity.why}", config)
     limit = equity * view.limits.max_var_percent / 100
@@ -38,9 +37,9 @@ def value_at_risk(proposal: Proposal, view: View) -> Refusal | None:
     sides = worst[order.key]
     after = {**worst, order.key: {**sides, order.side: sides[order.side] + proposal.added}}
     # A cheap figure that it can never exceed settles almost every order.
-    if portfolio.bound(after) <= limit:
+    if moves.bound(after) <= limit:
         return None
-    value = portfolio.value_at_risk(after)
+    value = moves.value_at_risk(after)
     if value <= limit:
         return None
     share = f"{text(view.limits.max_var_percent)} % of an equity of {text(equity)}"
@@ -49,23 +48,26 @@ def value_at_risk(proposal: Proposal, view: View) -> Refusal | None:
 
 
 def day_headroom(proposal: Proposal, view: View) -> Refusal | None:
-    """Let a side lose no more at its stop, fee included, than may still be lost today."""
+    """Let all that is held and may still fill lose no more at its stops than today may still lose.
+
+    Every side of every symbol is stopped out, at the order's own taker fee.
+    """
     rule, config = "day_headroom", "risk.losses.max_daily_loss_percent"
-    order, left = proposal.order, view.facts.day_headroom
+    order, left, stops = proposal.order, view.facts.day_headroom, view.limits.stops_bps
     if isinstance(left, Unknown):
         return refuse(rule, f"what may still be lost today is unknown: {left.why}", config)
-    stop_bps = view.limits.stops_bps.get(order.key)
-    if stop_bps is None:
+    if order.key not in stops:
         return refuse(rule, f"the stop distance of {order.key} is not known", config)
-    after = view.exposure.worst_notional(order.key, order.side) + proposal.added
-    loss = after * (stop_bps / _BPS + proposal.instrument.taker_fee)
+    exposure, fee = view.exposure, proposal.instrument.taker_fee
+    # As if every stop were as far as the farthest: settles almost every order.
+    if (exposure.gross_notional() + proposal.added) * (max(stops.values()) / _BPS + fee) <= left:
+        return None
+    loss = proposal.added * (stops[order.key] / _BPS + fee)
+    for key, sides in exposure.worst().items():
+        loss += sum(sides.values()) * (stops[key] / _BPS + fee)
     if loss <= left:
         return None
-    side = "long" if order.side is Side.BUY else "short"
-    why = (
-        f"the {side} side of {order.key.symbol} could lose {_shown(loss)} at its stop, "
-        f"{text(left)} may still be lost today"
-    )
+    why = f"{_shown(loss)} could be lost if every stop is hit, {text(left)} may still be lost today"
     return Refusal(rule, loss, left, config, why)
 
 

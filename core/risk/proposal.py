@@ -14,6 +14,7 @@ from core.risk.exposure import Exposure, Working
 from core.risk.facts import Facts
 from core.risk.halt import Halt
 from core.risk.limits import Limits
+from core.risk.measured import Measures
 
 __all__ = ["Proposal", "Refusal", "Rule", "View", "over", "refuse"]
 
@@ -80,6 +81,7 @@ class View:
     limits: Limits
     halt: Halt
     paused: Mapping[Key, str]
+    moves: Measures
     now_ns: int
     monotonic_ns: int
 

@@ -49,11 +49,12 @@ def entries(
         return []
     budget = settings.order_notional * scale
     slots: list[Slot] = []
+    sign = direction.sign
     for step in range(1, settings.levels + 1):
         shift = settings.spacing_bps * step / _BPS
-        price = instrument.passive_price(anchor * (1 - shift * direction.sign), direction)
+        price = instrument.passive_price(anchor * (1 - shift * sign), direction)
         if slots:
-            beyond = slots[-1].price - instrument.tick_size * direction.sign
+            beyond = slots[-1].price - instrument.tick_size * sign
             price = min(price, beyond) if direction is Side.BUY else max(price, beyond)
         quantity = quantity_for_risk(instrument, budget, price)
         slots.append(Slot(direction, side, Purpose.ENTRY, price, quantity))

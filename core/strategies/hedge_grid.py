@@ -46,7 +46,8 @@ __all__ = ["GridSettings", "GridState", "decide", "start"]
 
 _BPS = Decimal(10_000)
 _FULL = Decimal(1)
-_EVER = (ZERO, Decimal("Infinity"))
+_EVER = (ZERO, Decimal(10) ** 20)
+"""No price is beyond it, and a journal holds finite numbers only."""
 
 
 Group = tuple[PositionSide, Purpose]
@@ -178,14 +179,17 @@ def _look(
 ) -> tuple[GridState, tuple[Intent, ...]]:
     """Bring the orders at the venue to what the ladders say."""
     settings = state.settings
-    state = evolve(
-        state,
-        anchors=_anchors(state, instrument, view, quote),
-        resting={
-            group: until for group, until in state.resting.items() if until > quote.received_ns
-        },
-        problem="",
-    )
+    anchors = _anchors(state, instrument, view, quote)
+    rested = any(until <= quote.received_ns for until in state.resting.values())
+    if anchors is not state.anchors or rested or state.problem:
+        state = evolve(
+            state,
+            anchors=anchors,
+            resting={
+                group: until for group, until in state.resting.items() if until > quote.received_ns
+            },
+            problem="",
+        )
     intents: list[Intent] = []
     waiting = False
     for side, direction in LADDERS:
@@ -219,8 +223,8 @@ def _look(
         )
         intents += asked
         waiting |= waits
-    settled = not waiting and not intents
-    return evolve(state, quiet=_quiet(state, view) if settled else None), tuple(intents)
+    quiet = _quiet(state, view) if not waiting and not intents else None
+    return state if quiet == state.quiet else evolve(state, quiet=quiet), tuple(intents)
 
 
 def _anchors(
@@ -228,14 +232,15 @@ def _anchors(
 ) -> dict[PositionSide, Decimal]:
     """Move the anchor of a flat side once the market has left it; keep the others."""
     middle = (quote.bid + quote.ask) / 2
-    anchors = dict(state.anchors)
+    anchors = state.anchors
     for side, direction in LADDERS:
         held, anchor = view.held(side), anchors.get(side)
         if held.quantity:
             if anchor is None:
-                anchors[side] = anchor_of(state.settings, instrument, held, direction)
+                made = anchor_of(state.settings, instrument, held, direction)
+                anchors = anchors | {side: made}
         elif anchor is None or abs(bps(middle - anchor, anchor)) > state.settings.recentre_bps:
-            anchors[side] = middle
+            anchors = anchors | {side: middle}
     return anchors
 
 
@@ -272,8 +277,14 @@ def _group(
 ) -> tuple[GridState, list[Intent], bool]:
     """Diff one group of one side, `whole` being all it may ever hold; write down what is asked."""
     side, purpose = group
-    orders = [o for o in view.orders if (o.command.position_side, o.command.purpose) == group]
-    sent = [s for s in state.sent.values() if (s.position_side, s.purpose) == group]
+    orders = [
+        order
+        for order in view.orders
+        if order.command.position_side is side and order.command.purpose is purpose
+    ]
+    sent = [s for s in state.sent.values() if s.position_side is side and s.purpose is purpose]
+    if not orders and not sent and not wanted:
+        return state, [], False
     single = purpose is Purpose.TAKE_PROFIT
     held = ZERO if single else view.held(side).quantity
     working = sum((order.exposed for order in orders), ZERO)

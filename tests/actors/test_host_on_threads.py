@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from actors import names, supervisor
-from actors.messages import CloseForShutdown, StatusWanted
+from actors.messages.operations import StatusWanted
+from actors.messages.risk import CloseForShutdown
 from actors.runtime import StepRuntime, ThreadsRuntime
 from core.ports import Venue
 from tests.sim.house import House, config

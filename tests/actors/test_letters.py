@@ -8,9 +8,11 @@ import pytest
 
 from actors import names
 from actors.letters import Office, letter_of, revive
-from actors.messages import Operate, Propose, Tick, Unwritten, Write
+from actors.messages.journal import Unwritten, Write
+from actors.messages.operations import Tick
+from actors.messages.risk import Operate, Propose
 from core.errors import Rejected
-from core.letters import Letter
+from core.letters import UNWRITABLE, Letter
 from core.messages import (
     AmendOrder,
     CancelOrder,
@@ -24,7 +26,7 @@ from core.messages import (
     Side,
 )
 from core.ports import Record
-from core.records import OperatorCommanded, OrderIntended
+from core.records import OperatorCommanded, OrderIntended, TradingPaused
 from core.risk.gate import Gate
 from tests.core.samples import BTC, D, fill, limit, said
 
@@ -57,6 +59,18 @@ def test_what_concerns_an_order_is_kept_and_told_again_to_its_address(message: A
     assert revive(letter).told == ((POSITION, message),)
 
 
+def test_a_record_that_cannot_be_written_is_kept_in_words_to_be_looked_at_only() -> None:
+    record = Record(TradingPaused("\udcff", True), 5, BTC, "id-1", "risk")
+    letter = kept(record, UNWRITABLE, names.JOURNAL)
+    assert (letter.reason, letter.to, letter.kind) == ("unwritable", "journal", "TradingPaused")
+    assert letter.records == ()
+    for part in ("TradingPaused(symbol='\\udcff'", "BTCUSDT", "id-1", "risk"):
+        assert part in letter.words
+    letter.words.encode()
+    assert revive(letter).told == ()
+    assert "has no durable form" in revive(letter).refusal
+
+
 @pytest.mark.parametrize("command", [ORDER, AMENDMENT], ids=["order", "amendment"])
 def test_a_proposal_goes_to_risk_again(command: Any) -> None:
     letter = kept(Propose(command, "strategy:x"), to=names.RISK)
@@ -66,7 +80,7 @@ def test_a_proposal_goes_to_risk_again(command: Any) -> None:
 
 @pytest.mark.parametrize("command", [ORDER, AMENDMENT], ids=["order", "amendment"])
 def test_an_old_approval_is_never_used_again(command: Any) -> None:
-    letter = kept(Gate().approve(command, 1, 2))
+    letter = kept(Gate().approve(command, 1, 2, 3))
     assert letter.records[0].payload == command
     retry = revive(letter)
     assert (retry.told, retry.obsolete) == ((), True)
@@ -76,7 +90,7 @@ def test_an_old_approval_is_never_used_again(command: Any) -> None:
 def test_facts_that_were_to_be_written_are_written_without_what_was_to_follow() -> None:
     fact = Record(fill("1", Side.BUY, "1", "100"), 1, BTC)
     intent = Record(OrderIntended(ORDER), 1, BTC)
-    approval = (("connection", Gate().approve(ORDER, 1, 2)),)
+    approval = (("connection", Gate().approve(ORDER, 1, 2, 3)),)
     both = kept(Write((intent, fact), then=approval), to=names.JOURNAL)
     assert revive(both).told == ((names.JOURNAL, Write((fact,))),)
     only = kept(Write((intent,), then=approval, failed=((POSITION, Unwritten("c", "place")),)))
@@ -132,7 +146,7 @@ def test_a_symbol_whose_messages_kill_again_and_again_is_paused() -> None:
     "message",
     [
         Propose(ORDER, "s"),
-        Gate().approve(ORDER, 1, 2),
+        Gate().approve(ORDER, 1, 2, 3),
         Write((Record(OrderIntended(ORDER), 1, BTC),)),
         MARK,
         OrderAcknowledged(said(ORDER, OrderStatus.NEW)),

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import run
 from actors.letters import letter_of, revive
-from actors.messages import Propose, Tick, Write
+from actors.messages.journal import Write
+from actors.messages.operations import Tick
+from actors.messages.risk import Propose
 from adapters import deadletters
 from adapters.deadletters import FOLDER, DeadLetterStore, Keeper, answer, answer_from
 from core.errors import StoreError, UsageError
-from core.letters import Letter
+from core.letters import UNWRITABLE, Letter
 from core.messages import Side
 from core.ports import Record
+from core.records import TradingPaused
 from core.risk.gate import Gate
 from tests.core.samples import BTC, fill, limit
 
@@ -33,7 +37,7 @@ def made(message: object, reason: str = "closed", to: str = "position:x") -> Let
 LETTERS = [
     made(FILL),
     made(Propose(limit(), "strategy:x"), to="risk"),
-    made(Gate().approve(limit(), 1, 2)),
+    made(Gate().approve(limit(), 1, 2, 3)),
     made(Write((Record(FILL, 1, BTC, "c", "a"), Record(FILL, 2)))),
     made(Tick("sweep"), "poison"),
 ]
@@ -59,6 +63,30 @@ def test_letters_come_back_whole_in_order_and_from_another_process(store: DeadLe
         assert letter.reply_to == kept.reply_to
 
 
+def test_a_record_that_cannot_be_written_is_kept_in_words(store: DeadLetterStore) -> None:
+    letter = made(Record(TradingPaused("\udcff", True), 5, BTC), UNWRITABLE, "journal")
+    assert store.keep(letter) == 1
+    shown = answer(store, {"action": "show", "id": 1})["letter"]
+    assert (shown["reason"], shown["kind"], shown["encoded"]) == ("unwritable", "TradingPaused", [])
+    assert "symbol='\\udcff'" in shown["message"] and "BTCUSDT" in shown["message"]
+    again = answer(store, {"action": "retry", "id": 1}, revive, lambda to, message: None)
+    assert "looked at only" in again["error"]
+
+
+@pytest.mark.parametrize("reason", ["fenced", UNWRITABLE])
+def test_while_a_host_stops_only_records_that_cannot_be_written_are_kept(reason: str) -> None:
+    heard: list[bool] = []
+
+    def hear(*_: object, kept: bool) -> None:
+        heard.append(kept)
+
+    host = SimpleNamespace(
+        stop=SimpleNamespace(reason="a signal"), office=SimpleNamespace(hear=hear)
+    )
+    run._Host._dead_letter(cast("run._Host", host), reason, "journal", FILL)
+    assert heard == [reason == UNWRITABLE]
+
+
 def test_a_discarded_number_is_never_given_again(store: DeadLetterStore) -> None:
     store.keep(LETTERS[0])
     assert store.discard(1)
@@ -68,7 +96,9 @@ def test_a_discarded_number_is_never_given_again(store: DeadLetterStore) -> None
 
 
 def test_nobody_else_may_read_them(store: DeadLetterStore) -> None:
-    assert store.folder.stat().st_mode & 0o077 == 0
+    store.keep(LETTERS[0])
+    for path in (store.folder, *store.folder.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_too_many_letters_are_refused_and_none_is_thrown_away(

@@ -1,9 +1,10 @@
-"""One host per state folder, whatever became of the one before."""
+"""One host per state folder and per bot of an account, whatever became of the one before."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.lock import Holder, InstanceLock
+from adapters.lock import Holder, InstanceLock, account_lock, account_name, fingerprint
 from core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,16 @@ def test_an_orderly_end_leaves_nobodys_name(tmp_path: Path) -> None:
         assert second.left_by is None
 
 
+def test_an_orderly_end_leaves_no_file_and_touches_no_other_hosts(tmp_path: Path) -> None:
+    first, second = InstanceLock(tmp_path, "first"), InstanceLock(tmp_path, "second")
+    first.acquire()
+    first.path.unlink()
+    with second:
+        first.release()
+        assert second.path.exists(), "it is the second one's by now"
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_locks_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
     with InstanceLock(tmp_path, "first"), pytest.raises(UsageError, match="host first"):
         InstanceLock(tmp_path, "second").acquire()
@@ -118,3 +129,68 @@ def test_a_lock_file_deleted_while_it_is_being_locked_is_not_trusted(
     with InstanceLock(tmp_path, "first"), pytest.raises(UsageError, match="host first"):
         InstanceLock(tmp_path, "second").acquire()
     assert deleted
+
+
+def bot_on(account: str, bot: str, home: Path) -> InstanceLock:
+    return account_lock("binance", account, bot, "host1", {"HOME": str(home)})
+
+
+def test_a_bot_of_an_account_runs_once_whatever_the_state_folder(tmp_path: Path) -> None:
+    with bot_on("key", "grid", tmp_path) as lock:
+        with pytest.raises(UsageError) as caught:
+            bot_on("key", "grid", tmp_path).acquire()
+        assert f"host host1 (process {os.getpid()}) runs bot grid on this account of binance" in (
+            caught.value.what
+        )
+        assert "stop it first" in caught.value.mend
+        with bot_on("key", "other", tmp_path), bot_on("other", "grid", tmp_path):
+            assert lock.path.name == "binance-key-grid.lock"
+
+
+def test_a_fingerprint_tells_accounts_apart_and_gives_no_key_away() -> None:
+    names = {fingerprint("http://a", "key"), fingerprint("http://b", "key"), fingerprint("key")}
+    assert len(names) == 3
+    assert not any("key" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        ("http://127.0.0.1:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.9.9.9:8080/"),
+        ("http://127.0.0.1:8080", "http://[::1]:8080"),
+        ("https://fapi.example.com", "https://FAPI.example.com.:443/"),
+    ],
+)
+def test_an_account_is_the_same_however_its_address_is_spelled(address: str, same: str) -> None:
+    assert account_name(address, "key") == account_name(same, "key")
+    assert account_name(address, "key") != account_name("http://127.0.0.1:8081", "key")
+    assert account_name(address, "key") != account_name(same, "other")
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"HOME": ""}, {"XDG_STATE_HOME": "relative"}, {"HOME": "relative"}]
+)
+def test_a_lock_is_in_the_users_home_whatever_the_environment_leaves_out(
+    environment: dict[str, str],
+) -> None:
+    home = {"HOME": pwd.getpwuid(os.getuid()).pw_dir}
+    known = account_lock("binance", "key", "grid", "h", home)
+    assert known.path.is_absolute()
+    assert account_lock("binance", "key", "grid", "h", environment).path == known.path
+
+
+def test_a_user_without_any_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(UsageError, match=r"no home folder \(XDG_STATE_HOME\): set it"):
+        account_lock("binance", "key", "grid", "h", {})
+
+
+def test_a_lock_of_an_account_follows_the_users_state_folder_and_says_when_it_cannot(
+    tmp_path: Path,
+) -> None:
+    there = account_lock("binance", "key", "grid", "h", {"XDG_STATE_HOME": str(tmp_path)})
+    assert there.path.parent == tmp_path / "bulkhead" / "accounts"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot be locked: Not a directory.*XDG_STATE_HOME"):
+        bot_on("key", "grid", tmp_path / "file").acquire()

@@ -172,6 +172,52 @@ def test_a_caller_who_comes_faster_than_the_host_lets_in_knocks_again(tmp_path: 
     assert answers == [{"n": 1}]
 
 
+@pytest.mark.parametrize("trouble", [RuntimeError, MemoryError, None])
+def test_a_thread_that_cannot_begin_costs_its_caller_alone(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch, trouble: type[Exception] | None
+) -> None:
+    started = operations_socket.start_new_thread
+    tried = threading.Event()
+
+    def fail_once(*call: Any) -> int:
+        if tried.is_set():
+            return started(*call)
+        tried.set()
+        if trouble is None:
+            return 0  # the thread found no memory before its first line
+        raise trouble
+
+    monkeypatch.setattr(operations_socket, "start_new_thread", fail_once)
+    server = OperationsServer(tmp_path / "host.sock", host)
+    with socket.socket(socket.AF_UNIX) as unlucky:
+        unlucky.settimeout(10)
+        unlucky.connect(str(tmp_path / "host.sock"))
+        assert tried.wait(10)
+        assert ask(tmp_path, {"n": 1}) == {"asked": {"n": 1}}
+        server.close()
+        assert unlucky.recv(10) == b""
+
+
+def test_a_server_that_hangs_holds_up_no_stop(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, release = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        hung.set()
+        release.wait(10)
+
+    monkeypatch.setattr(OperationsServer, "_admit", hang)
+    monkeypatch.setattr(operations_socket, "_CLOSE_WITHIN_S", 0.1)
+    server = OperationsServer(tmp_path / "host.sock", host)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(tmp_path / "host.sock"))
+        assert hung.wait(10)
+        server.close()
+        assert not release.is_set()
+        release.set()
+
+
 def test_when_all_who_are_served_wait_for_an_answer_the_next_is_told(
     state: Path, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from core.ports import Record
 from core.records import EquityMarked, HaltChanged, OperatorCommanded
 from core.remembered import remember
 from core.risk.halt import Level
+from tests.sim.replaying import replayed
 
 Row = dict[str, Any]
 
@@ -222,6 +223,14 @@ def test_a_halt_is_lifted_in_the_journal_of_a_host_that_does_not_run(
     assert after.since_ns > 0
     payloads = [record.payload for record in records(config).read(kinds=(OperatorCommanded,))]
     assert payloads == [OperatorCommanded("reset-halt", "", "")]
+
+
+def test_a_halt_lifted_while_no_host_ran_is_lifted_again_by_replay(config: Config):
+    halted(config)
+    assert operate(config, Command("reset-halt"), json=False) == 0
+    replay = replayed(records(config).read())
+    assert (replay.first, replay.compared) == (None, {"HaltChanged": 1})
+    assert replay.skipped == 1, "the halt before it has no cause"
 
 
 @pytest.mark.parametrize("latched", [False, None])

@@ -7,23 +7,33 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from adapters import paper
 from adapters.paper import AttachedExchange, PaperExchange
+from adapters.paper_setup import check_account
+from adapters.readiness_venue import VenueAccess
+from adapters.storage.journal import SqliteJournal
 from adapters.venues.binance_usdm.emulator.discovery import answers
+from core.config import Config, HedgeGridBot, Paths
 from core.errors import Unreachable, UsageError
+from core.ports import Record
+from core.records import BooksOpened
+from core.secrets import Secret
 
 ROOT = Path(__file__).parents[2]
+BOT = HedgeGridBot(name="grid", symbols=("BTCUSDT",), strategy="hedge_grid")
 pytestmark = pytest.mark.timeout(60)
 
 
-def command(state: Path, port: int) -> list[str]:
+def command(state: Path, port: int, *, by: str = "--by-host") -> list[str]:
     return [
         sys.executable, str(ROOT / "run.py"), "exchange", "--venue", "binance",
-        "--port", str(port), "--symbols", "BTCUSDT", "--state", str(state),
+        "--port", str(port), "--symbols", "BTCUSDT", "--state", str(state), *by.split(),
     ]  # fmt: skip
 
 
@@ -150,7 +160,7 @@ def test_its_market_stands_still_when_closed_and_moves_for_the_next_host(exchang
     before = trades()
     while trades() == before:  # bounded by the test's time-out
         pass
-    one.close_market()
+    assert one.close_market()
     stood = trades()
     for _ in range(50):
         assert trades() == stood
@@ -159,9 +169,23 @@ def test_its_market_stands_still_when_closed_and_moves_for_the_next_host(exchang
         pass
 
 
+def test_a_market_that_does_not_answer_in_time_is_told_of(
+    exchanges: Made, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.paper._CLOSE_WITHIN_S", 0.1)
+    one = exchanges.one()
+    pid = one.ensure().pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert not one.close_market()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_a_persons_exchange_is_waited_for_and_never_stopped(exchanges: Made):
     endpoints = exchanges.one().ensure()
-    attached = AttachedExchange("binance", endpoints.rest + "/")
+    key = Secret(str(answers(endpoints.rest)["key"]))
+    attached = AttachedExchange("binance", endpoints.rest + "/", key)
     assert attached.ensure() == endpoints
     attached.close_market()
     attached.stop()
@@ -170,3 +194,58 @@ def test_a_persons_exchange_is_waited_for_and_never_stopped(exchanges: Made):
     assert not attached.alive()
     with pytest.raises(Unreachable, match=endpoints.rest):
         attached.ensure()
+
+
+def test_a_persons_exchange_of_another_key_is_told_with_the_settings_that_it_needs(
+    exchanges: Made,
+):
+    rest = exchanges.one().ensure().rest
+    with pytest.raises(Unreachable, match=r"another key.*credentials.json.*paper.key_env"):
+        AttachedExchange("binance", rest, Secret("k" * 64)).ensure()
+
+
+@pytest.mark.parametrize(
+    "created_ns", [None, "soon", 10**40, 0, 1_600_000_000_000_000_000], ids=str
+)
+def test_an_account_of_no_known_age_is_not_refused(
+    created_ns: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        "adapters.venues.binance_usdm.emulator.discovery.answers",
+        lambda _: {"created_ns": created_ns},
+    )
+    journal = SqliteJournal(tmp_path / "journal.db")
+    opened = BooksOpened("binance", "USDT", Decimal(1), (), 1)
+    journal.append([Record(opened, 1_700_000_000_000_000_000)])
+    journal.close()
+    config = Config(paths=Paths(state=str(tmp_path), logs=str(tmp_path)), bots=(BOT,))
+
+    check_account(config, cast("VenueAccess", Venue()))
+
+
+class Venue:
+    """Says where an exchange is."""
+
+    account = "ours"
+
+    def endpoints(self) -> tuple[str, str]:
+        return "http://127.0.0.1:1", "ws://127.0.0.1:1"
+
+
+def test_one_that_a_person_started_on_the_hosts_account_is_used_and_left_running(exchanges: Made):
+    by_hand = subprocess.Popen(
+        command(exchanges.state, 0, by=""), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert by_hand.stdout is not None
+        assert by_hand.stdout.readline()
+        one = exchanges.one()
+        assert one.ensure().pid == by_hand.pid
+        assert exchanges.ports == []
+        one.close_market()
+        one.stop()
+        assert one.alive()
+        assert by_hand.poll() is None
+    finally:
+        by_hand.kill()
+        by_hand.communicate()

@@ -16,7 +16,8 @@ import pytest
 from attrs import define, evolve
 
 from adapters import readiness, readiness_host
-from adapters.lock import InstanceLock
+from adapters.lock import InstanceLock, account_lock, account_name
+from adapters.metrics.server import listen
 from adapters.operations_socket import OperationsServer
 from adapters.readiness_venue import OpenStreams, VenueLook, set_up
 from adapters.storage.journal import SqliteJournal
@@ -24,9 +25,19 @@ from adapters.venues.binance_usdm.hosts import local
 from adapters.venues.binance_usdm.limits import Budget
 from adapters.venues.binance_usdm.rest import BinanceVenue
 from adapters.venues.binance_usdm.stream import BinanceStreams
+from core.addresses import Address
 from core.books import Books
+from core.config import (
+    Alerts,
+    Config,
+    HedgeGridBot,
+    Metrics,
+    Paper,
+    Paths,
+    Venues,
+    WebhookAlerts,
+)
 from core.config import BinanceVenue as Settings
-from core.config import Config, HedgeGridBot, Paper, Paths, Venues
 from core.messages import (
     BalanceUpdated,
     Key,
@@ -61,6 +72,7 @@ def config(folder: Path, mode: str = "paper", **settings: Any) -> Config:
         mode=mode,
         host_name="host1",
         paths=Paths(state=str(folder / "state"), logs=str(folder / "logs")),
+        metrics=Metrics(listen="127.0.0.1:0"),
         venues=Venues(binance=Settings(**settings)),
         bots=(HedgeGridBot(name="grid", symbols=("BTCUSDT",), strategy="hedge_grid", leverage=2),),
     )
@@ -130,6 +142,20 @@ def test_keys_are_looked_for_in_the_environment_where_the_mode_needs_them(tmp_pa
     assert item.state is State.FAIL
     assert "variable S" in item.figure
     assert "variable K" not in item.figure
+
+
+def test_a_channel_of_alerts_is_looked_at_and_nothing_is_sent(tmp_path: Path):
+    alerts = Alerts(webhook=WebhookAlerts(url_env="U"))
+    settings = evolve(config(tmp_path), alerts=alerts)
+
+    for environment, wanted in (
+        ({"U": "https://example.invalid/Zb3kQ9x7"}, State.OK),
+        ({"U": "http://example.invalid/Zb3kQ9x7"}, State.FAIL),
+        ({}, State.FAIL),
+    ):
+        item = named(readiness_host.look_at_host(settings, environment))["alerts"]
+        assert item.state is wanted
+        assert "Zb3kQ9x7" not in str(item)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +245,28 @@ def test_a_host_that_holds_the_folder_is_told_with_its_process(tmp_path: Path):
     assert "does not answer yet" in item.figure
 
 
+def test_a_port_that_another_program_has_is_to_be_mended_and_one_of_our_host_is_not(tmp_path: Path):
+    with listen(Address("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = evolve(config(tmp_path), metrics=Metrics(listen=f"127.0.0.1:{port}"))
+
+        def item() -> Item:
+            return named(readiness_host.look_at_host(settings, {}))["metrics"]
+
+        alone = item()
+        assert (alone.state, "metrics.listen" in alone.mend) == (State.WARN, True)
+        assert alone.figure == f"127.0.0.1:{port}: address already in use"
+        for told, wanted in (
+            ({"metrics": f"http://127.0.0.1:{port}"}, State.OK),
+            ({"metrics": None}, State.WARN),
+        ):
+            server = OperationsServer(tmp_path / "state" / "host.sock", lambda _, told=told: told)
+            assert item().state is wanted
+            server.close()
+    assert item().figure == f"http://127.0.0.1:{port} is free"
+    listen(Address("127.0.0.1", port)).close()  # a look leaves no port open
+
+
 # A venue
 
 
@@ -230,6 +278,7 @@ class Access:
     hedge_mode: bool = True
     name: str = "binance"
     margin_asset: str = "USDT"
+    account: str = "main"
 
     def make_venue(self) -> Venue:
         hosts = local(*self.endpoints())
@@ -560,6 +609,18 @@ def test_without_keys_no_venue_is_asked(tmp_path: Path):
     assert items["rest"].figure == "not asked: there is no key"
 
 
+def test_a_host_that_runs_our_bot_on_this_account_is_named_wherever_its_state_is(
+    access: Access, tmp_path: Path
+):
+    settings, environment = config(tmp_path), {"XDG_STATE_HOME": str(tmp_path / "user")}
+    free = named(examine(settings, lambda: [access], environment).items)["account_lock"]
+    account, bot = account_name(access.endpoints()[0], access.account), settings.bots[0].name
+    with account_lock(access.name, account, bot, "elsewhere", environment):
+        held = named(examine(settings, lambda: [access], environment).items)["account_lock"]
+    assert (free.state, held.state) == (State.OK, State.FAIL)
+    assert held.figure.startswith(f"host elsewhere (process {os.getpid()}) runs bot {bot} on this")
+
+
 def test_the_journal_gives_references_transfers_and_books(access: Access, tmp_path: Path):
     wallet = access.make_venue().account().margin_balance
     opening = BooksOpened("binance", "USDT", wallet, (), 1)
@@ -647,7 +708,9 @@ def test_items_with_the_same_words_share_a_line_of_the_log_and_good_ones_have_no
     (info, counted), *warnings = readiness.summary(report)
 
     assert info == "info"
-    assert counted == f"7 of {len(report.items)} items are ok"
+    good, bad = counted.split("; not yet: ")
+    assert good == f"9 of {len(report.items)} items are ok"
+    assert bad.split(", ") == [i.name for i in report.items if i.state is not State.OK]
     assert warnings[0][1].startswith("rest: ")
     assert len(warnings) == 2
     assert warnings[1][1].startswith("clock, key_trading, ")

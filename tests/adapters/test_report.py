@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import run
 from adapters.operations import JOURNAL
 from adapters.report import instant
+from adapters.storage.archive import archive, archives
 from adapters.storage.journal import SqliteJournal
+from core.decisions import RiskJudged
 from core.errors import Rejected, UsageError
 from core.messages import FundingPaid, OrderRefused, Side
 from core.ports import Record
@@ -20,6 +24,9 @@ from core.records import BooksOpened, HaltChanged, OrderIntended, Transferred
 from core.risk.halt import Level
 from core.statement import SECTIONS
 from tests.core.samples import BTC, D, fill, limit
+from tests.sim.house import House
+from tests.sim.house import config as simulated
+from tests.sim.world import World
 
 NS_S = 1_000_000_000
 NOON_NS = 1_767_268_800 * NS_S  # 2026-01-01T12:00:00Z
@@ -193,3 +200,51 @@ def test_a_report_is_made_beside_a_writer(config: Path, journal: SqliteJournal) 
     again = Made(config)
     assert (len(made.csv("fills")), made.code, again.code) == (3, 0, 0)
     journal.close()
+
+
+def test_a_report_tells_what_a_strategy_saw_and_what_risk_refused(config: Path) -> None:
+    house = House(World(4), simulated())
+    house.start()
+    house.ready()
+    house.run(10)
+    house.risk().risk.limits = evolve(house.risk().risk.limits, max_order_notional=D(1))
+    house.run(10)
+    house.crash()
+    opened = SqliteJournal(config.parent / "state" / JOURNAL)
+    opened.append(list(house.journal.read()))
+    rows = Made(config).csv("decisions")
+    decided = [row["reason"] for row in rows if row["decision"] == "strategy decided"]
+    assert any(
+        re.fullmatch(r"saw a quote at [\d.]+ / [\d.]+: place sim-grid-.+", r) for r in decided
+    )
+    assert all(": " in reason and not reason.endswith(": ") for reason in decided)
+    refused = [row for row in rows if row["decision"] == "refused by risk"]
+    assert any("(risk.max_order_notional)" in row["reason"] for row in refused)
+    assert {row["symbol"] for row in refused} == {"BTCUSDT"}
+    assert all(row["side"] and row["quantity"] and ": " in row["reason"] for row in refused)
+    judged = [record.payload for record in opened.read(kinds=(RiskJudged,))]
+    assert len(refused) == sum(isinstance(j, RiskJudged) and j.refusal is not None for j in judged)
+    opened.close()
+
+
+def test_missing_archives_are_one_line_no_half_report_and_nothing_in_the_hosts_log(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "state" / JOURNAL
+    journal = SqliteJournal(path)
+    journal.append([Record(each, NOON_NS, BTC, "c", "a") for each in PAYLOADS])
+    later_ns = NOON_NS + 10 * 86_400 * NS_S
+    journal.append([Record(PAYLOADS[-1], later_ns, actor="a")])
+    journal.close()
+    assert archive(path, later_ns, "h", later_ns)
+    for file in archives(path):
+        file.unlink()
+
+    assert run.main(["report", "--config", str(config), "--out", str(tmp_path / "out")]) == 1
+
+    said = capsys.readouterr().err
+    assert "put the missing archives back" in said
+    assert said.startswith(f"error: the journal {path} goes on behind record")
+    assert said.count("\n") == 1
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "logs").exists()

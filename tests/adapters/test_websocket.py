@@ -271,13 +271,14 @@ def test_a_certificate_nobody_vouches_for_ends_the_stream_before_anything_is_sai
     assert received == []
 
 
-def test_a_server_that_speaks_no_websocket_is_reported_with_its_status() -> None:
+def test_a_server_that_refuses_is_reported_with_its_status_and_when_it_may_be_asked_again() -> None:
     got: Queue[object] = Queue()
-    with serving(lambda _: Reply(status=429)) as server:
+    with serving(lambda _: Reply(status=429, headers={"Retry-After": "17"})) as server:
         base = server.url.replace("http", "ws")
         stream = SocketStream("s", "v", Lines(base, got), got.put)
         stream.open()
-        assert got.get(timeout=5) == lost("connection refused: HTTP 429")
+        reason, seconds = "connection refused: HTTP 429", 17
+        assert got.get(timeout=5) == StreamLost("v", "s", reason, seconds * 1_000_000_000)
         stream.close()
 
 
@@ -378,3 +379,34 @@ def test_text_that_is_no_unicode_reaches_the_talk_as_it_came() -> None:
     with streaming(confirmed(send)) as (_, next_event):
         assert next_event() == CONNECTED
         assert next_event() == b"\xff\xfe"
+
+
+def test_a_connection_that_the_network_lost_is_given_up_after_two_pings() -> None:
+    def deaf(peer: Peer) -> None:
+        peer.receive()
+        peer.send(b"ok")
+        peer.closed_by_client()
+
+    with streaming(deaf, ping_s=0.05) as (_, following):
+        assert following() == CONNECTED
+        assert following() == lost("nothing came, not even the answer to a ping")
+
+
+def test_a_quiet_connection_that_answers_pings_is_kept() -> None:
+    answered = Event()
+
+    def answering(peer: Peer) -> None:
+        peer.receive()
+        peer.send(b"ok")
+        for _ in range(5):
+            opcode, payload = peer.receive()
+            assert opcode == 9
+            peer.send(payload, opcode=10)
+        peer.send(b"still here")
+        answered.set()
+        peer.closed_by_client()
+
+    with streaming(answering, ping_s=0.1) as (_, following):
+        assert following() == CONNECTED
+        assert following() == b"still here"
+    assert answered.is_set()

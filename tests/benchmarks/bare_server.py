@@ -21,6 +21,7 @@ SYMBOL = "BTCUSDT"
 TICK_PAUSE_S = 0.002
 NO_ORDER_S = 0.5
 FLOOD_PAUSE_S = 0.005
+BOOK_PAUSE_S = 1.0
 _SYMBOL_CONFIG = "/fapi/v1/symbolConfig"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FILTERS = [
@@ -97,7 +98,6 @@ def canned(symbols: list[str]) -> dict[str, object]:
             "assets": [asset],
             "positions": [],
         },
-        "/fapi/v1/depth": {"lastUpdateId": 1, "E": 1, "T": 1, "bids": [], "asks": []},
         "/fapi/v3/positionRisk": [],
         "/fapi/v1/openAlgoOrders": [],
         "/fapi/v1/userTrades": [],
@@ -126,6 +126,7 @@ class Bench:
         self.quotes: list[Connection] = []
         self.sent_ns: dict[int, int] = {}
         self.number = 0
+        self.book_id = 1
         self.running = False
         self.again: asyncio.TimerHandle | None = None
 
@@ -169,6 +170,15 @@ class Bench:
         # A host that was not ready yet answers a later one.
         self.again = asyncio.get_running_loop().call_later(NO_ORDER_S, self.tick)
 
+    def books(self) -> None:
+        """Send an update of each book once a second: one that nothing follows is not current."""
+        self.book_id += 1
+        for symbol in self.symbols:
+            packed = pack(depth(symbol, self.book_id))
+            for connection in self.quotes:
+                connection.write(packed)
+        asyncio.get_running_loop().call_later(BOOK_PAUSE_S, self.books)
+
     def ordered(self) -> None:
         """Go on to the next quote a moment after an order came."""
         if self.running:
@@ -188,6 +198,14 @@ def quote(symbol: str, number: int, bid: str, ask: str, lots: int) -> bytes:
     data: dict[str, object] = {"e": "bookTicker", "u": number, "s": symbol, "b": bid}
     data |= {"B": f"{lots}.250", "a": ask, "A": "0.730", "T": 1790000000449, "E": 1790000000456}
     return wrapped(symbol, "bookTicker", data)
+
+
+def depth(symbol: str, number: int) -> bytes:
+    """Write the update of a book that follows the one numbered before it, and changes nothing."""
+    data: dict[str, object] = {"e": "depthUpdate", "s": symbol, "b": [], "a": []}
+    data |= {"U": number, "u": number, "pu": number - 1}
+    data |= {"T": 1790000000549, "E": 1790000000556}
+    return wrapped(symbol, "depth@100ms", data)
 
 
 def pack(payload: bytes) -> bytes:
@@ -262,6 +280,8 @@ class Connection(asyncio.Protocol):
                 b'"lastFundingRate":"0.0001","nextFundingTime":%d,"time":%d}'
                 % (_of(query), now_ms + 3_600_000, now_ms)
             )
+        elif name == "/fapi/v1/depth":
+            self.reply(b'{"lastUpdateId":%d,"E":1,"T":1,"bids":[],"asks":[]}' % self.bench.book_id)
         elif name == "/_bench/start":
             self.reply(b"{}")
             self.bench.begin()
@@ -351,6 +371,7 @@ async def serve(count: int = 1, rate: int = 0) -> None:
     bench = Bench(symbols, rate)
     bench.bodies = {path: json.dumps(body).encode() for path, body in canned(symbols).items()}
     loop = asyncio.get_running_loop()
+    bench.books()
     server = await loop.create_server(lambda: Connection(bench), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)

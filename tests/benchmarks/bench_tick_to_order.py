@@ -26,7 +26,8 @@ from bare_server import TICK_PAUSE_S
 from host import assemble, get, server
 
 from actors import names, supervisor
-from actors.messages import PositionWatched, Propose, Watch, WatchPosition
+from actors.messages.risk import Propose
+from actors.messages.trading import PositionWatched, Watch, WatchPosition
 from actors.runtime import Actor, tune_process
 from actors.supervisor import tree
 from adapters.venues.binance_usdm.rest import BinanceVenue
@@ -52,7 +53,9 @@ KEY = Key("binance", "BTCUSDT")
 
 
 class Probe(Actor):
-    """A strategy that answers every quote with one order."""
+    """A strategy that answers every quote with one order, numbered as the quote is from `first`."""
+
+    first = 0
 
     def __init__(self, key: Key, host: str, bot: str, settings: object, log: object) -> None:
         self.host, self.bot = host, bot
@@ -65,7 +68,7 @@ class Probe(Actor):
             case Quote():
                 order = PlaceOrder(
                     KEY,
-                    make(self.host, self.bot, KEY.symbol, message.update_id),
+                    make(self.host, self.bot, KEY.symbol, Probe.first + message.update_id),
                     Side.BUY,
                     PositionSide.LONG,
                     OrderType.LIMIT,
@@ -76,6 +79,7 @@ class Probe(Actor):
                 )
                 self.tell(names.RISK, Propose(order, self.name))
             case PositionWatched():
+                Probe.first = message.next_sequence
                 self.tell(names.market(KEY), Watch(self.name, frozenset(("quotes",))))
                 self.ready()
 
@@ -90,7 +94,7 @@ class TimedVenue(BinanceVenue):
     def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
         update = super().place(order)
         number = int(order.command.client_order_id.rsplit("-", 1)[1][:-1], 36)
-        self.done_ns[number] = time.monotonic_ns()
+        self.done_ns[number - Probe.first] = time.monotonic_ns()
         return update
 
 

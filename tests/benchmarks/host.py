@@ -14,6 +14,7 @@ from typing import Any
 from actors.runtime import ThreadsRuntime
 from actors.supervisor import Parts, VenueParts
 from adapters.storage.journal import JournalReader, SqliteJournal
+from adapters.usage import read_usage
 from adapters.venues.binance_usdm.hosts import local
 from adapters.venues.binance_usdm.limits import Budget
 from adapters.venues.binance_usdm.rest import BinanceVenue
@@ -85,6 +86,7 @@ def assemble(
             ),
         ),
         statistics=runtime.statistics,
+        usage=read_usage,
         display=NoDisplay(),
         log=no_log,
     )

@@ -236,8 +236,6 @@ def test_a_fill_counts_once_however_often_it_is_reported() -> None:
     books = Books([OPENED, fill(1, "2"), fill(1, "2"), fill(1, "2", maker=True)])
     assert len(books.ledger()["fills"]) == 1
     assert books.wallets.position(BTC, PositionSide.BOTH).quantity == D("2")
-    assert books.wallets.has_fill(BTC, "1")
-    assert not books.wallets.has_fill(ETH, "1")
 
 
 def test_the_same_fill_id_on_another_symbol_is_another_fill() -> None:
@@ -333,14 +331,11 @@ def test_opening_again_changes_nothing() -> None:
     assert Books([OPENED, fill(1, "1"), later]).ledger() == Books([OPENED, fill(1, "1")]).ledger()
 
 
-def test_the_venues_own_wallet_is_kept_beside_and_compared() -> None:
+def test_the_venues_own_wallet_is_kept_beside_its_newest_word_counts_and_ours_stays() -> None:
     books = Books([OPENED, fill(1, "1", fee=D("0.05"))])
-    books.apply(BalanceUpdated("binance", "USDT", D("9999.95"), "ORDER", 1_001))
-    assert books.wallet_differences() == ()
     books.apply(BalanceUpdated("binance", "USDT", D("9990"), "ORDER", 1_002))
     books.apply(BalanceUpdated("binance", "USDT", D("1"), "ORDER", 900))
-    (difference,) = books.wallet_differences()
-    assert (difference.ours, difference.stated) == (D("9999.95"), D("9990"))
+    assert books.stated_wallets["binance", "USDT"].wallet == D("9990")
     assert books.wallets.balances() == {("binance", "USDT"): D("9999.95")}
 
 

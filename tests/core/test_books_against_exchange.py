@@ -8,11 +8,19 @@ from random import Random
 import pytest
 
 from core.books import Books
-from core.exchange import Exchange, ExchangeSettings, Refusal, SyntheticMarket, account_events
+from core.exchange import (
+    Exchange,
+    ExchangeSettings,
+    Refusal,
+    SyntheticMarket,
+    account_events,
+)
 from core.exchange.events import Events
+from core.income import Earning
 from core.instruments import Instrument, LeverageBracket
 from core.messages import AmendOrder, Key, OrderType, PlaceOrder, PositionSide, Side, TimeInForce
 from core.records import BooksOpened, OrderIntended, SymbolOpened
+from tests.core.earned import earned
 
 D = Decimal
 START_NS = 1_790_000_000_000_000_000
@@ -163,3 +171,18 @@ def test_the_books_are_the_exchanges_ledger_however_records_arrive(seed: int) ->
     trader.live(300)
     records = scrambled(trader.records, Random(seed))
     assert Books(records).ledger() == trader.exchange.ledger()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_books_have_the_exchanges_income_row_by_row_however_records_arrive(seed: int) -> None:
+    trader = Trader(seed, hedge=True)
+    trader.live(300)
+    books = Books(scrambled(trader.records, Random(seed)))
+    span = START_NS + 150 * STEP_NS, START_NS + 250 * STEP_NS
+    for settled_ns in (0, span[0] - 60 * STEP_NS):
+        books.wallets.settle(settled_ns)
+        ours = [row for row in books.wallets.earned("binance", *span) if row.amount]
+        truth = earned("binance", trader.exchange.income(start_ns=span[0], end_ns=span[1]))
+        assert sorted(ours, key=str) == sorted(truth, key=str)
+        assert {Earning.REALISED_PNL, Earning.COMMISSION} <= {row.kind for row in truth}
+    assert not list(books.wallets.earned("elsewhere", *span))

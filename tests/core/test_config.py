@@ -9,12 +9,15 @@ import attrs
 import pytest
 
 from core.config import (
+    Alerts,
     BinanceVenue,
     Canary,
     Config,
+    EmailAlerts,
     Execution,
     Guards,
     HedgeGridBot,
+    Logs,
     Losses,
     Market,
     Paper,
@@ -23,7 +26,9 @@ from core.config import (
     Supervision,
     SymbolCaps,
     SymbolGroup,
+    TelegramAlerts,
     Venues,
+    WebhookAlerts,
 )
 from core.errors import ConfigError
 from core.messages import Key
@@ -73,6 +78,14 @@ def test_the_defaults_are_paper_without_keys_at_leverage_within_three():
         (BinanceVenue, "rate_reserve_percent", 0),
         (Risk, "max_leverage", 0),
         (Supervision, "jitter", 1.5),
+        (Alerts, "level", "info"),
+        (Alerts, "max_per_minute", 0),
+        (Alerts, "repeat_after_s", 0.5),
+        (WebhookAlerts, "url_env", "https://hooks.example.org/x"),
+        (TelegramAlerts, "chat", "123?text=x"),
+        (EmailAlerts, "server", "mail.example.org\r\nQUIT"),
+        (EmailAlerts, "security", "plain"),
+        (EmailAlerts, "sender", "Me <me@example.org>"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_key(kind: Any, key: str, bad: object):
@@ -326,6 +339,56 @@ def test_losses_and_guards_that_contradict_each_other_are_refused():
     ]
 
 
+def test_addresses_of_people_are_told_with_their_place():
+    with pytest.raises(ConfigError) as caught:
+        EmailAlerts(recipients=("me@example.org", "me@example.org\nBcc: all@example.org"))
+
+    assert caught.value.where == "recipients[1]"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "where"),
+    [
+        (Alerts(telegram=TelegramAlerts(token_env="T")), ["alerts.telegram.chat"]),
+        (Alerts(telegram=TelegramAlerts(chat="1")), ["alerts.telegram.token_env"]),
+        (
+            Alerts(email=EmailAlerts(server="mail.example.org", user_env="U")),
+            ["alerts.email.password_env", "alerts.email.sender", "alerts.email.recipients"],
+        ),
+        (
+            Alerts(email=EmailAlerts(sender="a@example.org", recipients=("b@example.org",))),
+            ["alerts.email.server"],
+        ),
+        (
+            Alerts(
+                email=EmailAlerts(
+                    server="mail.example.org",
+                    sender="a@example.org",
+                    recipients=("b@example.org",),
+                    security="none",
+                )
+            ),
+            ["alerts.email.security"],
+        ),
+    ],
+)
+def test_a_channel_of_alerts_is_configured_as_a_whole(alerts: Alerts, where: list[str]):
+    assert list(problems(alerts=alerts)) == where
+
+
+def test_a_mail_server_on_this_machine_needs_no_encryption():
+    email = EmailAlerts(
+        server="localhost", sender="a@example.org", recipients=("b@example.org",), security="none"
+    )
+    assert config(alerts=Alerts(email=email)).alerts.channels == ("email",)
+
+
+def test_what_is_not_logged_cannot_be_told():
+    assert list(problems(alerts=Alerts(level="warning"), logs=Logs(level="error"))) == [
+        "alerts.level"
+    ]
+
+
 def test_a_healthy_slow_call_must_not_count_as_a_hung_actor():
     assert list(problems(supervision=Supervision(busy_deadline_s=8.0))) == [
         "supervision.busy_deadline_s"
@@ -380,7 +443,7 @@ def test_the_limits_of_risk_are_the_configured_ones():
     limits = config(
         risk=risk,
         bots=bots,
-        market=Market(stale_after_ms=200, reconcile_every_s=8.0),
+        market=Market(stale_after_ms=2_200, reconcile_every_s=8.0),
         execution=Execution(protect_within_s=21.0),
     ).limits()
 
@@ -403,7 +466,7 @@ def test_the_limits_of_risk_are_the_configured_ones():
         "max_daily_volatility_percent": 18,
         "max_funding_bps": 14,
         "funding_window_ns": 1_500_000_000,
-        "stale_after_ns": 200_000_000,
+        "stale_after_ns": 2_200_000_000,
         "account_stale_after_ns": 16_000_000_000,
         "unprotected_ns": 10_500_000_000,
         "portfolio": risk.portfolio,

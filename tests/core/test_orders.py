@@ -183,6 +183,34 @@ def test_of_two_words_of_one_instant_the_amended_one_stands() -> None:
     assert (there.price, there.quantity) == (back.price, back.quantity) == (101, 2)
 
 
+def test_a_word_that_comes_twice_brings_no_terms_of_its_instant_back() -> None:
+    """Day 48 of the simulation."""
+    first, second = amended_word(11), amended_word(11, "102", "3")
+    order = update(evolve(open_order(), amending=amendment()), first)
+    order = update(evolve(order, amending=amendment("102", "3")), second)
+    assert (order.amending, order.price, order.quantity) == (None, 102, 3)
+    for again in (first, second, first):
+        order = update(order, again)
+        assert (order.price, order.quantity) == (102, 3)
+    later = update(order, amended_word(12))
+    assert (later.price, later.quantity, later.replaced) == (101, 2, ())
+
+
+def test_an_amendment_of_the_instant_of_another_counts_though_none_is_known_on_its_way() -> None:
+    order = update(open_order(), amended_word(11))
+    order = update(order, amended_word(11, "102", "3"))
+    assert (order.price, order.quantity) == (102, 3)
+
+
+def test_an_amendment_on_its_way_is_not_settled_by_a_word_that_comes_twice() -> None:
+    order = open_order()
+    for word in (amended_word(11), amended_word(11, "102", "3")):
+        order = update(order, word)
+    back = evolve(order, amending=amendment())
+    assert update(back, amended_word(11)) == back
+    assert back.exposed == 3
+
+
 def test_a_fired_stop_keeps_the_id_of_the_order_it_became() -> None:
     before, after = said(limit(), OrderStatus.NEW, 10), said(limit(), OrderStatus.NEW, 12)
     order = update(adopt(limit(), before), evolve(after, order_id="child"))

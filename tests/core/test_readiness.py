@@ -13,6 +13,7 @@ from core import readiness_account as holds
 from core import readiness_host as host
 from core import readiness_venue as venue
 from core.account import Unknown
+from core.addresses import Address
 from core.books import Books
 from core.config import BinanceVenue, Config, Guards, HedgeGridBot, Paper, Risk, Venues
 from core.errors import ConfigError
@@ -103,6 +104,25 @@ def test_a_key_that_nobody_reads_is_named():
     assert host.configuration(config()).state is State.OK
     idle = host.configuration(config(paper=Paper(files=("a.csv",))))
     assert (idle.state, "paper.files" in idle.figure) == (State.WARN, True)
+
+
+def test_that_nobody_is_alerted_is_said_and_stops_no_start():
+    item = host.alerts((), "error", None)
+
+    assert item == ok("alerts", "nobody is alerted: [alerts]")
+    assert Report("live", (item,)).ready
+
+
+def test_a_channel_that_cannot_be_used_stops_every_start():
+    problem = ConfigError("U is not set", "alerts.webhook.url_env", "set it")
+    item = host.alerts(("webhook",), "error", problem)
+
+    assert not any(Report(mode, (item,)).ready for mode in MODES)
+    assert str(item) == "alerts: U is not set (alerts.webhook.url_env) (set it)"
+    assert (
+        "by webhook, email; nothing was sent"
+        in host.alerts(("webhook", "email"), "error", None).figure
+    )
 
 
 def test_a_missing_key_stops_every_start_and_names_every_variable():
@@ -225,6 +245,30 @@ def test_a_latched_halt_says_why_since_when_by_whom_and_how_to_mend(mode: str, w
 def test_a_halt_that_did_not_latch_ended_with_its_host():
     before = Halt(Level.REDUCE_ONLY, "stopped by SIGTERM", "shutdown", 3)
     assert host.halt(before, "", "live").state is State.OK
+
+
+NEAR = Address("127.0.0.1", 9464)
+
+
+@pytest.mark.parametrize(
+    ("address", "problem", "served", "wanted", "said"),
+    [
+        (None, "", False, State.OK, "off"),
+        (NEAR, "", False, State.OK, "http://127.0.0.1:9464 is free"),
+        (evolve(NEAR, port=0), "", False, State.OK, "a free port of 127.0.0.1"),
+        (Address("0.0.0.0", 1), "", False, State.OK, "for every machine that reaches it"),
+        (NEAR, "taken", True, State.OK, "the host that runs here serves them"),
+        (NEAR, "taken", False, State.WARN, "taken"),
+    ],
+)
+def test_only_a_port_that_another_program_has_is_to_be_mended(
+    address: Address | None, problem: str, served: bool, wanted: State, said: str
+):
+    item = host.metrics(address, problem, served=served)
+
+    assert (item.name, item.state) == ("metrics", wanted)
+    assert said in item.figure
+    assert ("metrics.listen" in item.mend) is (wanted is State.WARN)
 
 
 def test_beside_a_running_host_no_other_starts():

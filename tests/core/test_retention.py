@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import OutcomeUnknown, Rejected
 from core.ids import make
+from core.income import Earning
 from core.messages import (
     BalanceUpdated,
     CancelOrder,
@@ -32,6 +33,8 @@ from core.records import (
     HaltChanged,
     HostStarted,
     HostStopped,
+    IncomeCompared,
+    IncomeDiffered,
     JournalMended,
     OperatorCommanded,
     OrderGone,
@@ -219,6 +222,13 @@ def test_words_on_different_matters_stay_side_by_side() -> None:
 )
 def test_money_and_what_outlives_a_host_stay_always(payload: object) -> None:
     assert dropped([payload, HostStopped("x"), payload]) == []
+
+
+def test_of_what_income_was_compared_up_to_the_newest_stays_and_each_difference() -> None:
+    differed = IncomeDiffered(BTC, Earning.COMMISSION, "USDT", "7", D(1), None, 1)
+    first, last = IncomeCompared("binance", 10), IncomeCompared("binance", 20)
+    other = IncomeCompared("other", 5)
+    assert dropped([first, differed, other, last]) == [first]
 
 
 def test_what_is_only_for_people_goes() -> None:

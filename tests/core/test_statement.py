@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from core.books import Books
 from core.errors import OutcomeUnknown, Rejected
+from core.flattening import next_slice
+from core.guard_decisions import FlashEnded, ProtectionJudged, SizeJudged, SliceJudged
+from core.income import Earning
 from core.messages import (
     AmendOrder,
     CancelOrder,
@@ -25,6 +28,7 @@ from core.messages import (
     Side,
 )
 from core.ports import Record
+from core.protecting import protect
 from core.records import (
     AmendIntended,
     BooksOpened,
@@ -34,6 +38,7 @@ from core.records import (
     HaltChanged,
     HostStarted,
     HostStopped,
+    IncomeDiffered,
     JournalMended,
     OperatorCommanded,
     OrderGone,
@@ -48,8 +53,21 @@ from core.records import (
     WalletDiffered,
 )
 from core.risk.halt import Level
+from core.risk.liquidation_guard import Watched
+from core.risk.portfolio import Sizing
 from core.statement import SECTIONS, Statement
 from core.statement_rows import Row
+from tests.core.guard_samples import (
+    CLOSE,
+    FALL,
+    NEAR,
+    RULE,
+    TIGHTEN,
+    flash,
+    liquidation,
+    seen,
+    working_stop,
+)
 from tests.core.samples import BTC, ETH, D, fill, limit, said
 
 OPENED = BooksOpened("binance", "USDT", D(10_000), (), 10)
@@ -230,6 +248,42 @@ AMENDED = AmendIntended(
 )
 
 
+SIDE = seen(naked_ns=0)
+CLOSED = seen(hopeless="refused")
+EXTRA = seen(held=evolve(SIDE.held, quantity=D(0)), stops=(working_stop("a"),))
+NEARER = seen(liquidation=D("98.4"), stops=(working_stop("a"),), busy=True)
+SLICE = (D(9), None, SIDE.instrument, D(100), RULE)
+GUARDS: list[tuple[object, set[object]]] = [
+    (
+        flash(FALL, TIGHTEN),
+        {
+            "fast move",
+            "the mark fell 310 bps from 100 to 96.9 within 2.0 s: entries pause, "
+            "long stops 50 bps from the mark",
+        },
+    ),
+    (
+        flash(FALL, CLOSE, pausing=True),
+        {"the mark fell 310 bps from 100 to 96.9 within 2.0 s: close 2 of long"},
+    ),
+    (FlashEnded(BTC, TIGHTEN, 1, 2, True), {"fast move over"}),
+    (liquidation(NEAR, Watched(), 1), {"liquidation near: reduce", "long", D(1)}),
+    (liquidation(evolve(NEAR, mark=D(57)), Watched(), 1), {"liquidation warning", "long"}),
+    (
+        SizeJudged(BTC, 50, Sizing(5, 10, 1), D(1), D("0.25")),
+        {"entries at 25 % of full size", "volatility 10.00 % a day, throttle 50 %"},
+    ),
+    (ProtectionJudged(BTC, SIDE, protect(SIDE)), {"a stop is missing", "sell", D(2), D("98.5")}),
+    (ProtectionJudged(BTC, CLOSED, protect(CLOSED)), {"close for want of a stop", "refused", D(2)}),
+    (ProtectionJudged(BTC, EXTRA, protect(EXTRA)), {"stops too many", "a"}),
+    (ProtectionJudged(BTC, NEARER, protect(NEARER)), {"stop before liquidation", D("98.9")}),
+    (
+        SliceJudged(BTC, PositionSide.LONG, Side.SELL, *SLICE, next_slice(Side.SELL, *SLICE)),
+        {"close a slice", "sell", "of 9", D(9)},
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
@@ -240,9 +294,18 @@ AMENDED = AmendIntended(
         (OrderOutcomeUnknown(BTC, "c", "cancel", OutcomeUnknown("?")), {"cancel unknown", "?"}),
         (OrderGone(BTC, "c", "asked twice"), {"never arrived", "asked twice"}),
         (StopTightened(BTC, PositionSide.LONG, D(90), "flash"), {"tighten stop", D(90), "flash"}),
+        *GUARDS,
         (Reconciled(BTC, ("a", "b")), {"compared with the venue", "a; b"}),
         (Reconciled(BTC), {"compared with the venue", "no difference"}),
         (WalletDiffered("binance", "USDT", D(1), D(2)), {"USDT: ours 1, the venue's 2"}),
+        (
+            IncomeDiffered(BTC, Earning.COMMISSION, "USDT", "7", None, D("-0.5"), 1),
+            {"income differs", "commission of 7: ours nothing, the venue's -0.5 USDT"},
+        ),
+        (
+            IncomeDiffered(BTC, Earning.COMMISSION, "USDT", "7", D("-0.5"), D("-0.5"), 1),
+            {"income agrees after all", "commission of 7: ours -0.5, the venue's -0.5 USDT"},
+        ),
     ],
 )
 def test_a_decision_says_what_and_why(payload: object, words: set[object]) -> None:

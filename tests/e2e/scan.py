@@ -117,7 +117,7 @@ class _Scan:
             return []
         quantity, price = order.quantity, order.price or order.trigger_price
         for change in self.state.amendments:  # the row has what the last one made of it
-            if change.client_order_id == order.client_order_id:
+            if change.order_id == order.order_id:  # a host that lost its journal may reuse a name
                 quantity, price = change.quantity_before, change.price_before
                 break
         live = _Live(order.key.symbol, order.side, price, quantity)
@@ -147,7 +147,8 @@ class _Scan:
         risk = self.risk
         standings = {symbol: self._standing(symbol, at_ns) for symbol in self.prices}
         found = caps.over(risk, standings, order.symbol, order.side)
-        notional = order.quantity * max(order.price, standings[order.symbol].low)
+        left = order.quantity - order.filled  # what it may still open, as risk counts it
+        notional = left * max(order.price, standings[order.symbol].low)
         if notional > risk.max_order_notional:
             found.append(f"order notional {notional:.2f} over {risk.max_order_notional}")
         while self.taken_ns[0] < at_ns - _MINUTE_NS + self._slack_ns():

@@ -13,13 +13,14 @@ import threading
 import time
 import tomllib
 import urllib.request
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.configuration import load
+from adapters.drills.judging import differences, entries, live, twice, unprotected
 from adapters.operations_socket import HostSilent, ask
+from adapters.toml_text import toml
 from adapters.venues.binance_usdm.emulator import read_ledger
 from core.config import Config
 from core.errors import ConfigError
@@ -30,7 +31,6 @@ Row = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, str(ROOT / "run.py"))
 DATA = ROOT.parent / "shared" / "data"
-OPENING = {("buy", "long"), ("sell", "short")}
 _POLL_S = 0.05
 
 
@@ -57,9 +57,9 @@ def wait_for(what: str, look: Callable[[], T], within_s: float = 20.0) -> T:
 class Process:
     """A started program; what it prints is read as it comes, so that its pipes never fill."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Row) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, environment: Row) -> None:
         self.popen = subprocess.Popen(
-            [*RUN, *arguments],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -112,12 +112,16 @@ class Site:
         self.config = folder / "config.toml"
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self.state_folder = folder / "state"
+        self.in_front: tuple[str, ...] = ()
         self.started: list[Process] = []
         self.hosts: list[Config] = []
         self.configure()
 
     def configure(self, *changes: Mapping[str, Any]) -> None:
-        """Write the shipped configuration, one tightly spaced bot, with changes."""
+        """Write the shipped configuration, one tightly spaced bot, with changes.
+
+        `bots` changes that bot, or as a list makes one of it for each.
+        """
         values = tomllib.loads((ROOT / "config.toml").read_text())
         values["bots"][0] |= {
             "symbols": ["BTCUSDT"], "levels": 3, "spacing_bps": 2, "take_profit_bps": 3,
@@ -129,13 +133,16 @@ class Site:
             "backoff_max_ms": 2000,
         }
         values["console"]["refresh_ms"] = 250
+        values["metrics"]["listen"] = ""  # many sites run side by side
         # An order that may not arrive any more is proven gone after the sum of these two.
         values["execution"]["max_order_age_ms"] = 1000
         values["venues"]["binance"]["recv_window_ms"] = 1000
         values["paper"]["speed"] = 10.0
         for change in changes:
             for table, rows in change.items():
-                if table == "bots":
+                if table == "bots" and isinstance(rows, list):
+                    values["bots"] = [values["bots"][0] | row for row in rows]
+                elif table == "bots":
                     values["bots"][0] |= rows
                 elif isinstance(rows, Mapping):
                     _merge(values[table], rows)
@@ -149,7 +156,7 @@ class Site:
         return self.run("--config", str(self.config), *arguments)
 
     def run(self, *arguments: str) -> Process:
-        process = Process(arguments, self.folder, self.environment)
+        process = Process([*self.in_front, *RUN, *arguments], self.folder, self.environment)
         self.started.append(process)
         return process
 
@@ -260,27 +267,12 @@ def check_in_order(site: Site, code: int, process: Process) -> Row:
 
 
 def check_equal(books: Row, truth: Row) -> None:
-    """Compare part by part: a difference of a whole ledger is unreadable."""
-    for part in ("positions", "balances"):
-        assert books[part] == truth[part], part
-    for part, name in (("orders", "client_order_id"), ("fills", "fill_id")):
-        ours, theirs = ({row[name]: row for row in side[part]} for side in (books, truth))
-        assert ours == theirs, part
-    assert books == truth, "same rows in another order"
+    problems = differences(books, truth)
+    assert not problems, problems[:20]
 
 
 def check_no_duplicates(truth: Row) -> None:
-    for part, name in (("orders", "client_order_id"), ("fills", "fill_id")):
-        twice = [key for key, n in Counter(row[name] for row in truth[part]).items() if n > 1]
-        assert not twice, f"{part} there twice"
-
-
-def live(truth: Row) -> list[Row]:
-    return [row for row in truth["orders"] if row["status"] in ("new", "partially_filled")]
-
-
-def entries(truth: Row) -> list[Row]:
-    return [row for row in live(truth) if (row["side"], row["position_side"]) in OPENING]
+    assert not twice(truth)
 
 
 def check_entries_gone(truth: Row) -> None:
@@ -289,47 +281,10 @@ def check_entries_gone(truth: Row) -> None:
 
 def check_protected(truth: Row) -> None:
     """Each open side has one stop of its own size, each closed one none."""
-    held = {
-        (row["symbol"], row["position_side"]): row["quantity"].lstrip("-")
-        for row in truth["positions"]
-        if row["quantity"] != "0"
-    }
+    assert not unprotected(truth), f"stops do not cover the positions: {unprotected(truth)}"
     stops = [row for row in live(truth) if row["type"] == "stop_market"]
-    found = {(row["symbol"], row["position_side"]): row["quantity"] for row in stops}
-    assert found == held, "stops at the venue do not cover the positions"
-    assert len(stops) == len(found), "two stops for one side"
-
-
-def toml(values: Mapping[str, Any]) -> str:
-    """Write a configuration: scalars first, then tables."""
-    plain = {name: value for name, value in values.items() if not _is_table(value)}
-    lines = [f"{name} = {_scalar(value)}" for name, value in plain.items()]
-    lines += _tables(values, "")
-    return "\n".join(lines) + "\n"
-
-
-def _tables(values: Mapping[str, Any], prefix: str) -> list[str]:
-    lines = []
-    for name, value in values.items():
-        if not _is_table(value):
-            continue
-        rows = value if isinstance(value, list) else [value]
-        head = f"[[{prefix}{name}]]" if isinstance(value, list) else f"[{prefix}{name}]"
-        for row in rows:
-            lines.append(head)
-            lines += [f"{key} = {_scalar(v)}" for key, v in row.items() if not _is_table(v)]
-            lines += _tables(row, f"{prefix}{name}.")
-    return lines
-
-
-def _is_table(value: object) -> bool:
-    if isinstance(value, list):
-        return bool(value) and isinstance(value[0], Mapping)
-    return isinstance(value, Mapping)
-
-
-def _scalar(value: object) -> str:
-    return json.dumps(value)
+    sides = {(row["symbol"], row["position_side"]) for row in stops}
+    assert len(stops) == len(sides), "two stops for one side"
 
 
 def _merge(into: Row, change: Mapping[str, Any]) -> None:

@@ -101,3 +101,34 @@ def test_its_restart_is_followed_without_a_restart_of_the_host(site: Site):
 
     assert host.stop() == 0
     assert second.stop() == 0
+
+
+def test_one_with_a_key_of_its_own_is_refused_with_the_settings_that_name_it(site: Site):
+    port = free_port()
+    site.configure({"paper": {"exchange": f"http://127.0.0.1:{port}"}})
+    exchange = site.run(
+        "exchange", "--venue", "binance", "--port", str(port), "--symbols", "BTCUSDT",
+        "--state", str(site.folder / "elsewhere"),
+    )  # fmt: skip
+    wait_for("it listens", lambda: exchange.lines)
+    host = site.start()
+
+    assert host.end() == 2
+    [line] = host.errors
+    assert line.startswith(f"error: http://127.0.0.1:{port} has another key (paper.exchange): ")
+    for word in ("credentials.json", "paper.key_env", "paper.secret_env"):
+        assert word in line
+    assert exchange.stop() == 0
+
+
+def test_one_started_by_hand_on_the_hosts_own_account_outlives_the_host(site: Site):
+    exchange = start_exchange(site, free_port())
+    wait_for("it listens", lambda: exchange.lines)
+    host = site.start()
+    site.wait_fills(1)
+
+    assert host.stop() == 0, host.shown
+
+    assert exchange.popen.poll() is None
+    assert site.control("health")["pid"] == exchange.pid
+    assert exchange.stop() == 0

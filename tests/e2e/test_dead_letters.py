@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.letters import letter_of
-from actors.messages import Propose
+from actors.messages.risk import Propose
 from actors.position import PositionActor
 from adapters.deadletters import FOLDER, DeadLetterStore
 from adapters.operations import JOURNAL
@@ -112,7 +112,7 @@ def test_a_running_host_tries_letters_again_through_risk_and_tells_facts_once_mo
     records = JournalReader(site.state_folder / JOURNAL).read(kinds=(Fill,))
     letters = (
         ("risk", Propose(order("0.001"), "strategy:binance:BTCUSDT:grid")),
-        (POSITION, Gate().approve(order("0.001"), 0, 1)),
+        (POSITION, Gate().approve(order("0.001"), 0, 1, 1)),
         (POSITION, next(record.payload for record in records)),
     )
     for to, message in letters:

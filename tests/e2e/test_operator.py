@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.e2e.site import OPENING, Row, Site, check_in_order, check_protected, live, wait_for
+from tests.e2e.site import Row, Site, check_in_order, check_protected, live, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+OPENING = {("buy", "long"), ("sell", "short")}
 
 D = Decimal
 QUIET_S = 3.0

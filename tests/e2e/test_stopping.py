@@ -13,7 +13,7 @@ from tests.e2e.site import Site, check_in_order
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_while_trading_ends_entries_keeps_stops_and_both_ledgers_agree(
     site: Site, number: signal.Signals
 ):
@@ -49,6 +49,15 @@ def test_more_signals_during_the_stop_do_no_harm(site: Site):
         host.popen.send_signal(signal.SIGTERM)
 
     check_in_order(site, host.end(10), host)
+
+
+def test_signals_that_mean_nothing_to_it_end_no_host(site: Site):
+    host = site.start()
+    before = site.wait_fills(1)
+    host.popen.send_signal(signal.SIGUSR1)
+    host.popen.send_signal(signal.SIGUSR2)
+    site.wait_fills(before["fills"])
+    check_in_order(site, host.stop(), host)
 
 
 def test_a_signal_right_after_the_start_ends_in_order(site: Site):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from actors import names, supervisor
-from actors.messages import StatusWanted
+from actors.messages.operations import StatusWanted
 from actors.position import PositionActor
 from actors.risk import RiskActor
 from actors.runtime import Actor, Outcome, StepRuntime, SupervisorSpec
 from actors.shutdown import close
 from actors.supervisor import Parts, VenueParts
+from adapters.storage.codec import Codec
 from core.books import Books
 from core.config import (
     BinanceVenue,
@@ -26,9 +29,10 @@ from core.config import (
     Supervision,
     Venues,
 )
-from core.errors import JournalError
+from core.errors import JournalError, UnwritableRecord
 from core.messages import Key, PositionSide
 from core.ports import EventSink, Record, Stream
+from core.usage import Usage
 from tests.sim.venue import SimStream, SimVenue
 from tests.sim.world import SECOND_NS, VENUE, World
 
@@ -72,10 +76,17 @@ def config(
 
 
 class MemoryJournal:
-    """A journal that outlives the hosts that write it, and fails on demand."""
+    """A journal that outlives the hosts that write it, and fails on demand.
+
+    What a host reads at its start comes from the bytes that the ones before it appended.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.places: defaultdict[object, list[int]] = defaultdict(list)
+        self.codec = Codec()
+        self.stored: list[tuple[str, bytes]] = []
+        self.read_back = 0
         self.broken = ""
         self.failures = 0
 
@@ -83,17 +94,55 @@ class MemoryJournal:
         if self.broken:
             self.failures += 1
             raise JournalError(self.broken)
+        self.stored += [self._encoded(record, place) for place, record in enumerate(records)]
         for record in records:
-            self.records.append(evolve(record, sequence=len(self.records) + 1))
+            self._add(record)
+
+    def _add(self, record: Record) -> None:
+        for found_by in (record.key, type(record.payload)):
+            self.places[found_by].append(len(self.records))
+        self.records.append(_record(record, record.payload, len(self.records) + 1))
+
+    def _encoded(self, record: Record, place: int) -> tuple[str, bytes]:
+        try:
+            return self.codec.encode(record.payload)
+        except UnwritableRecord as error:
+            raise UnwritableRecord(str(error), place) from None
+
+    def reopen(self) -> None:
+        """Forget the objects that were written: what is left of them is what was stored."""
+        for at in range(self.read_back, len(self.records)):
+            payload = self.codec.decode(*self.stored[at], at + 1)
+            self.records[at] = _record(self.records[at], payload, at + 1)
+        self.read_back = len(self.records)
+
+    def lose(self, lost: Callable[[Record], bool]) -> int:
+        """Lose records; return how many. The others move up."""
+        records, stored = self.records, self.stored
+        self.records, self.stored, self.read_back = [], [], 0
+        self.places.clear()
+        for record, written in zip(records, stored, strict=True):
+            if not lost(record):
+                self.stored.append(written)
+                self._add(record)
+        return len(records) - len(self.records)
 
     def read(
         self, *, kinds: Sequence[type] = (), key: Key | None = None, after: int = 0
     ) -> Iterator[Record]:
-        for record in list(self.records[after:]):
-            if kinds and not isinstance(record.payload, tuple(kinds)):
-                continue
-            if key is None or record.key == key:
+        places: Iterable[int] = range(after, len(self.records))
+        wanted = frozenset(kinds)
+        if key is not None:
+            places = self._places(key, after)
+        elif kinds:
+            places = sorted(at for kind in wanted for at in self._places(kind, after))
+        for record in [self.records[at] for at in places]:
+            if not wanted or type(record.payload) in wanted:
                 yield record
+
+    def _places(self, found_by: object, after: int) -> list[int]:
+        places = self.places.get(found_by, [])
+        return places[bisect_left(places, after) :]
 
     def close(self) -> None:
         """Stay readable: the next host opens the same records."""
@@ -102,6 +151,10 @@ class MemoryJournal:
     def text(self) -> str:
         """Return every record, one a line, to the byte."""
         return "\n".join(map(repr, self.records))
+
+
+def _record(of: Record, payload: object, sequence: int) -> Record:
+    return Record(payload, of.time_ns, of.key, of.client_order_id, of.actor, sequence)
 
 
 @define(frozen=True)
@@ -145,6 +198,7 @@ class House:
     letters: list[tuple[str, str, object]] = field(factory=list)
     hosts: int = 0
     display: Silent = field(factory=Silent)
+    usage: Usage = field(factory=Usage)
     adapt: Callable[[SupervisorSpec], SupervisorSpec] = lambda tree: tree
 
     @property
@@ -156,6 +210,7 @@ class House:
     def start(self) -> None:
         """Compose and start a host."""
         self.hosts += 1
+        self.journal.reopen()
         runtime = StepRuntime(
             seed=self.seed * 1000 + self.hosts,
             start_ns=self.world.host_ns(),
@@ -195,6 +250,7 @@ class House:
             records=self.journal,
             venues=(venue,),
             statistics=runtime.statistics,
+            usage=lambda: self.usage,
             display=self.display,
             log=self.log,
         )
@@ -301,10 +357,7 @@ class House:
     def held(self, side: PositionSide, key: Key | None = None) -> Decimal:
         """Return what the exchange says is held on one side."""
         key = key or self.world.keys[0]
-        for row in self.world.exchange.positions(key.symbol):
-            if row.side is side:
-                return row.quantity
-        return Decimal(0)
+        return self.world.exchange.held(key.symbol).get(side, Decimal(0))
 
     def stops(self, side: PositionSide, key: Key | None = None) -> list[Decimal]:
         """Return the quantities of the conditional orders that wait at the exchange."""

@@ -47,7 +47,7 @@ class Watchman:
     halted: bool = False
     epoch: int = 0
     halts: dict[int, int] = field(factory=dict)
-    paused_since: dict[str, int] = field(factory=dict)
+    paused_since: dict[tuple[str, str], int] = field(factory=dict)
     arrived_ns: deque[int] = field(factory=deque)
     amends: tuple[Decimal, Decimal] = (ZERO, ZERO)
     holdings: dict[str, deque[tuple[int, dict[Side, Decimal]]]] = field(
@@ -75,8 +75,8 @@ class Watchman:
             if order.client_order_id in self.ids:
                 self._wrong(f"{order.client_order_id} came twice")
             self.ids.add(order.client_order_id)
-        else:
-            self._note_before(order)
+        elif not self._note_before(order):
+            return  # the exchange has ended the order already: it takes nothing of this
         if order.closing:
             return
         oldest_ns = self.house.config.execution.max_order_age_ms * MS_NS
@@ -84,15 +84,26 @@ class Watchman:
         halted_ns = self.halts.get(self.epoch, sent.left_ns)
         if self.halted and self.epoch > sent.epoch and halted_ns < sent.left_ns:
             self._wrong(f"{order.client_order_id} opens in a halt")
-        paused_ns = self.paused_since.get(order.key.symbol, sent.left_ns)
+        symbol = order.key.symbol
+        since = [at for (paused, _), at in self.paused_since.items() if paused == symbol]
+        paused_ns = min(since, default=sent.left_ns)
         if sent.left_ns - paused_ns > oldest_ns:
             self._wrong(f"{order.client_order_id} opens in a pause")
         self._pace(sent, oldest_ns)
+        actor = self.risk()
+        if actor is None or order.key in actor.pauses.unreported:
+            return
+        on_time = sent.left_ns == self.house.world.venue_ns()
+        if on_time and not actor.risk.exposure.holds(order.key, order.client_order_id):
+            self._wrong(f"{order.client_order_id} arrives and risk does not count it")
 
-    def _note_before(self, order: AmendOrder) -> None:
+    def _note_before(self, order: AmendOrder) -> bool:
+        """Note what an amendment finds at the exchange; tell whether it finds the order."""
         for open_order in self.house.world.exchange.open_orders(order.key.symbol):
             if open_order.client_order_id == order.client_order_id:
                 self.amends = open_order.quantity, open_order.price
+                return True
+        return False
 
     def taken(self, sent: Sent) -> None:
         """Judge the exchange's books after it took an order or an amendment."""
@@ -137,7 +148,8 @@ class Watchman:
         """Judge the present state."""
         self.seen["looks"] += 1
         self.notice_halt()
-        self.standings()
+        for key in self.house.world.keys:
+            self._note_held(key)
         self._money()
         self._reserved()
         self._protection()
@@ -147,34 +159,48 @@ class Watchman:
 
     def standings(self) -> dict[str, Standing]:
         """Return what the exchange has of each symbol, valued as risk can have valued it."""
-        world, house = self.house.world, self.house
-        horizon_ns = world.faults.late_ns + _SKEW_NS
-        horizon_ns += (house.config.execution.max_order_age_ms) * MS_NS
-        horizon_ns += house.config.market.stale_after_ms * MS_NS
-        found = {}
+        world, found = self.house.world, {}
+        since_ns = world.venue_ns() - self._horizon_ns() - SECOND_NS
         for key in world.keys:
-            marks = world.marks[key.symbol]
-            since_ns = world.venue_ns() - horizon_ns
+            marks, recent = world.marks[key.symbol], list[Decimal]()
             # The mark that was valid when the window began counts too.
-            recent = [mark for at_ns, mark in marks if at_ns >= since_ns - SECOND_NS]
+            for at_ns, mark in reversed(marks):
+                if at_ns < since_ns:
+                    break
+                recent.append(mark)
             recent = recent or [marks[-1][1]]
             standing = found[key.symbol] = self._standing(key, min(recent), max(recent))
-            held = self.holdings[key.symbol]
-            held.append((world.venue_ns(), standing.held))
-            while len(held) > 1 and held[1][0] < since_ns:  # the one before counts too
-                held.popleft()
+            held = self._note_held(key)
             for side in Side:
                 standing.lately[side] = max(each[side] for _, each in held)
+        return found
+
+    def _horizon_ns(self) -> int:
+        """Return how old what risk judged by can be when the order that it approved arrives."""
+        house = self.house
+        known_ms = house.config.execution.max_order_age_ms + house.config.market.stale_after_ms
+        return house.world.faults.late_ns + _SKEW_NS + known_ms * MS_NS
+
+    def _note_held(self, key: Key) -> deque[tuple[int, dict[Side, Decimal]]]:
+        """Note what the exchange holds now; return what it held since the horizon."""
+        now_ns, held = self.house.world.venue_ns(), self.holdings[key.symbol]
+        held.append((now_ns, self._held(key)))
+        since_ns = now_ns - self._horizon_ns()
+        while len(held) > 1 and held[1][0] < since_ns:  # the one before counts too
+            held.popleft()
+        return held
+
+    def _held(self, key: Key) -> dict[Side, Decimal]:
+        found, multiplier = dict.fromkeys(Side, ZERO), self.instruments[key.symbol].multiplier
+        for quantity in self.house.world.exchange.held(key.symbol).values():
+            if quantity:
+                found[Side.BUY if quantity > 0 else Side.SELL] += abs(quantity) * multiplier
         return found
 
     def _standing(self, key: Key, low: Decimal, high: Decimal) -> Standing:
         exchange = self.house.world.exchange
         multiplier = self.instruments[key.symbol].multiplier
-        standing = Standing(low, high)
-        for row in exchange.positions(key.symbol):
-            if row.quantity:
-                side = Side.BUY if row.quantity > 0 else Side.SELL
-                standing.held[side] += abs(row.quantity) * multiplier
+        standing = Standing(low, high, self._held(key))
         for order in exchange.open_orders(key.symbol):
             if (order.position_side, order.side) in _OPENING:
                 quantity = order.remaining * multiplier
@@ -210,8 +236,9 @@ class Watchman:
         self.halted = actor.risk.halt.level is not Level.RUNNING
         self.epoch = actor.risk.halt.epoch
         self.halts.setdefault(self.epoch, now_ns)
-        paused = {key.symbol for key in actor.risk.paused}
-        self.paused_since = {symbol: self.paused_since.get(symbol, now_ns) for symbol in paused}
+        # By reason: between two looks one pause can end and another begin.
+        paused = {(key.symbol, why) for key, why in actor.risk.paused.items()}
+        self.paused_since = {each: self.paused_since.get(each, now_ns) for each in paused}
 
     def _money(self) -> None:
         exchange = self.house.world.exchange
@@ -260,17 +287,16 @@ class Watchman:
         waiting = {o.client_order_id: ZERO for o in exchange.open_conditionals(key.symbol)}
         if {order.id: order.filled for order in book.live.values()} != plain | waiting:
             return False
-        held = {row.side: row.quantity for row in exchange.positions(key.symbol) if row.quantity}
+        held = {side: held for side, held in exchange.held(key.symbol).items() if held}
         return held == {p.side: p.quantity for p in book.positions if p.quantity}
 
     def _protection(self) -> None:
         """Measure how long a side has had less of a stop than it holds."""
         now_ns = self.house.world.venue_ns()
         for key in self.house.world.keys:
-            for row in self.house.world.exchange.positions(key.symbol):
-                place = (key.symbol, row.side.value)
-                covered = sum(self.house.stops(row.side, key), ZERO)
-                if abs(row.quantity) <= covered:
+            for side, held in self.house.world.exchange.held(key.symbol).items():
+                place = (key.symbol, side.value)
+                if abs(held) <= sum(self.house.stops(side, key), ZERO):
                     self.bare_since.pop(place, None)
                     continue
                 faults = self.house.world.faults
@@ -292,11 +318,13 @@ class Watchman:
         hung, owner = runtime.hung(), names.position(key)
         groups = self.house.config.venues.binance.symbol_groups
         way = {names.RISK, names.JOURNAL, owner, names.urgent_lane(key, groups)}
+        way.add(names.closes_lane(key, groups))
         return bool(way & hung) or (bool(hung) and runtime.seats[owner].state != "running")
 
     def _unread(self, key: Key) -> bool:
-        """Tell whether the owner does not know its position, since the venue answers badly."""
+        """Tell whether the owner does not know its position: bad answers, or nobody who asks."""
         badly = any(self.house.world.faults.rates.get(call) for call in ("read", "order", "clock"))
+        badly |= names.reads_lane(key.venue) in self.house.runtime.hung()
         seat = self.house.runtime.seats[names.position(key)]
         return badly and (seat.state != "running" or not self.house.position(key).desk.compared)
 

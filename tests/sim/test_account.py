@@ -9,12 +9,14 @@ import pytest
 from attrs import evolve
 
 from actors.account import AccountActor
-from actors.messages import ForeignFound, Tick, WalletTold
+from actors.messages.operations import Tick
+from actors.messages.risk import ForeignFound, WalletTold
 from actors.runtime import Actor
 from core.config import Guards
-from core.messages import Key, OrderType, PlaceOrder, PositionSide, Side
+from core.ids import make
+from core.messages import Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
 from core.records import Reconciled, Transferred, WalletAdjusted, WalletDiffered
-from core.risk.halt import Level
+from core.risk.halt import Cause, Level
 from tests.sim.house import House, config
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import host, trading
@@ -304,6 +306,40 @@ def test_what_a_stranger_bought_is_held_protected_and_told_of(told: list[object]
     assert [found.symbol for found in strangers(told)] == ["BTCUSDT"]
 
 
+@pytest.mark.parametrize(
+    ("sequence", "kind"),
+    [(1, OrderType.LIMIT), (1, OrderType.MARKET), (0, OrderType.LIMIT)],
+    ids=["rests", "fills", "of a used number"],
+)
+def test_an_order_under_our_names_that_we_never_made_is_another_hosts(
+    told: list[object], sequence: int, kind: OrderType
+) -> None:
+    house = still(1)
+    house.run(10)
+    book = house.position().book
+    sequence = book.next_sequence("grid") + 5 if sequence else 0
+    name = make("sim", "grid", "BTCUSDT", sequence, attempt=7)
+    by_hand(house, order(BTC, name, kind))
+    house.run(60)
+    (found,) = strangers(told)
+    assert "another host of our names trades this account" in found.text
+    assert name in found.text
+    assert {line.level for line in house.said("another host of our names")} == {"error", "warning"}
+
+
+def test_orders_that_the_journal_lost_are_taken_over_as_ours(told: list[object]) -> None:
+    house = trading(1)
+    house.crash()
+    journal = house.journal
+    assert journal.lose(lambda record: record.key is not None)
+    house.start()
+    house.ready()
+    house.run(60)
+    assert house.said("was not in the journal")
+    assert not house.said("another host")
+    assert not [one for one in strangers(told) if "another host" in one.text]
+
+
 @pytest.mark.parametrize("quietly", [False, True], ids=["streamed", "read"])
 def test_orders_and_positions_in_symbols_that_nobody_trades_are_told_of_once_each(
     told: list[object], quietly: bool
@@ -329,7 +365,7 @@ def test_a_stranger_that_goes_on_after_a_reset_halts_again() -> None:
         by_hand(house, order(ETH, name, OrderType.MARKET))
         house.run(2)
         assert house.risk().risk.halt.latched, name
-        house.risk().halting.reset("looked at", "operator")
+        house.risk().halting.because(Cause.OPERATOR, "reset-halt")
         house.run(40)
         assert not house.risk().risk.halt.latched, "what was told of before is not told again"
 
@@ -353,3 +389,39 @@ def test_the_account_starts_anew_without_telling_again_what_the_journal_knows() 
     house.run(10)
     assert len(records(house, Transferred)) == 1
     assert house.actor("account:binance", AccountActor).transfers.within(10**20) == 100
+
+
+def test_another_programs_order_in_a_symbol_nobody_trades_is_known_before_the_first_decision(
+    told: list[object],
+) -> None:
+    house = House(World(7, ("BTCUSDT", "ETHUSDT")), config(("BTCUSDT",)), seed=7)
+    house.start()
+    house.ready()
+    house.crash()
+    by_hand(house, order(ETH, "theirs"), quietly=True)
+    told.clear()
+    house.world.sent.clear()
+    house.start()
+    while not house.world.sent:
+        assert house.runtime.step()
+    (found,) = strangers(told)
+    assert (found.symbol, "theirs" in found.text) == ("ETHUSDT", True)
+
+
+def test_without_the_transfers_a_start_protects_and_opens_nothing() -> None:
+    house = trading(2)
+    house.crash()
+    house.world.faults.script("bookings", *["rate_limited"] * 6)
+    before = len(house.world.sent)
+    house.start()
+    house.ready()
+    for stop in house.world.exchange.open_conditionals():
+        house.world.exchange.cancel_conditional(
+            house.world.venue_ns(), client_order_id=stop.client_order_id
+        )
+    while house.world.faults.scripted["bookings"]:
+        house.run(0.1)
+    meanwhile = {sent.order.purpose for sent in house.world.sent[before:]}
+    assert Purpose.PROTECT in meanwhile and Purpose.ENTRY not in meanwhile
+    house.run(30)
+    assert Purpose.ENTRY in {sent.order.purpose for sent in house.world.sent[before:]}

@@ -1,52 +1,76 @@
-"""Amendments: what is approved for one counts until it is settled, and not for longer."""
+"""Amendments of one instant, as the venue dates them: what was replaced does not come back."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from actors import names
-from actors.messages import Propose
-from actors.strategy import StrategyActor
-from core.messages import AmendOrder
-from tests.sim.test_whole_host import trading
+from core.messages import OrderType, PositionSide, Side
+from tests.sim.house import House, config
+from tests.sim.world import World
+from tests.soak.wild import AmendWish, PlaceWish, with_wild
+
+D = Decimal
+QUANTITY = D("0.003")
 
 
-def test_an_approved_amendment_that_is_not_sent_is_reserved_no_longer() -> None:
-    house = trading(2, 3)
-    house.world.frozen = set(house.world.keys)
-    house.run(2)
-    desk = house.position().desk
-    grid = house.runtime.seats[names.strategy("grid", desk.key)].context
-    assert grid is not None and isinstance(grid.actor, StrategyActor)
-    grid.actor.state = None  # it decides nothing more, and takes back no order of another size
-    order = next(
-        order
-        for order in desk.book.live.values()
-        if order.state.at_venue and not order.command.closing and not order.amending
+def resting() -> tuple[House, Decimal]:
+    """Return a host with one order far from the market, and its price."""
+    world = World(3, ("BTCUSDT",))
+    key = world.keys[0]
+    house = House(
+        world, config(), seed=3, adapt=lambda tree: with_wild(tree, "sim", "grid", frozenset({key}))
     )
-    assert desk.instrument is not None
-    key, exposure = order.command.key, house.risk().risk.exposure
-    before = exposure.worst_notional(key, order.command.side)
-    for steps in (1, 2):  # the second is approved while the first is on its way, and not sent
-        command = AmendOrder(
-            key,
-            order.id,
-            order.order_id,
-            order.command.side,
-            order.command.position_side,
-            order.price,
-            order.quantity + steps * desk.instrument.lot_step,
-            bot=order.command.bot,
-        )
-        house.runtime.tell(names.RISK, Propose(command, names.strategy("grid", key)))
-    while house.risk().risk.exposure.worst_notional(key, order.command.side) == before:
-        house.runtime.step()
+    house.start()
+    house.ready()
+    house.run(2)
+    world.frozen = {key}
+    mark = world.exchange.mark("BTCUSDT")
+    assert mark is not None
+    price = D(int(mark.mark) - 200)
+    wish = PlaceWish(Side.BUY, PositionSide.LONG, OrderType.LIMIT, QUANTITY, price)
+    house.runtime.tell(names.strategy("grid", key), wish)
+    house.run(0.5)
+    assert terms(house) == [(price, None)]
+    return house, price
+
+
+def amend(house: House, price: Decimal) -> None:
+    """Have the order moved within this instant."""
+    house.runtime.tell(names.strategy("grid", house.world.keys[0]), AmendWish(0, price, QUANTITY))
+    house.runtime.run_until_idle()
+
+
+def terms(house: House) -> list[tuple[Decimal, object]]:
+    return [(order.price, order.amending) for order in house.position().book.live.values()]
+
+
+def at_venue(house: House) -> list[Decimal]:
+    return [order.price for order in house.world.exchange.open_orders("BTCUSDT")]
+
+
+def test_two_amendments_of_one_instant_leave_the_second_ones_terms_whatever_comes_twice() -> None:
+    """Day 48."""
+    house, price = resting()
+    house.world.faults.frame_repeat = 1.0
+    amend(house, price - 10)
+    amend(house, price - 20)
     for _ in range(100):
+        assert terms(house) == [(price - 20, None)]
         house.run(0.01)
-        now = desk.book.live.get(order.id)
-        if now is not None and now.quantity == order.quantity + desk.instrument.lot_step:
-            break
-    else:
-        raise AssertionError(house.tail())
-    house.run(0.05)
-    held = exposure.order(key, order.id)
-    assert held is not None
-    assert exposure.order_notional(held) == held.remaining * max(held.price, desk.mark)
+    assert at_venue(house) == [price - 20]
+
+
+def test_an_order_is_moved_back_to_where_it_was_a_moment_ago_a_moment_later() -> None:
+    """Its word could not be told from that of the amendment before, coming twice."""
+    house, price = resting()
+    amend(house, price - 10)
+    amend(house, price - 20)
+    amend(house, price - 10)
+    assert terms(house) == [(price - 20, None)]
+    assert at_venue(house) == [price - 20]
+    house.run(1)
+    amend(house, price - 10)
+    house.run(0.1)
+    assert terms(house) == [(price - 10, None)]
+    assert at_venue(house) == [price - 10]

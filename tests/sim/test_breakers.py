@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from actors import names
-from actors.messages import Flatten
+from actors.messages.risk import Flatten
 from core.config import Breaker as BreakerTable
+from core.errors import OverBudget
 from core.messages import Purpose
 from core.records import BreakerChanged
 from tests.sim.house import House
 from tests.sim.test_operating import new_entries
 from tests.sim.test_whole_host import trading
-from tests.sim.world import VENUE
+from tests.sim.venue import SimVenue
+from tests.sim.world import SECOND_NS, VENUE
 
 QUICK = {"breaker": BreakerTable(min_calls=4, open_s=4.0, window_s=20.0)}
 
@@ -60,6 +64,35 @@ def test_a_probe_that_fails_opens_it_again_for_longer() -> None:
     found = changes(house)
     assert found[:2] == ["open", "half_open"] and found.count("half_open") >= 2
     assert "closed" not in found
+
+
+def test_a_probe_needs_no_more_than_our_own_budget_keeps_in_reserve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def over(_: SimVenue) -> NoReturn:
+        raise OverBudget("not sent: weight_1m is used up", venue=VENUE)
+
+    house = failing(1)
+    house.world.faults.unreachable = False
+    monkeypatch.setattr(SimVenue, "account", over)
+    house.run(10)
+    assert state(house) == "closed"
+
+
+def test_calls_that_our_own_budget_holds_back_never_open_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = trading(2, 5, risk=QUICK)
+    held_back = []
+
+    def over(venue: SimVenue, call: str = "read") -> NoReturn:
+        held_back.append(call)
+        raise OverBudget(f"not sent: {call}", venue=VENUE, retry_after_ns=SECOND_NS)
+
+    monkeypatch.setattr(SimVenue, "_read", over)
+    house.run(60)
+    assert len(held_back) > 20
+    assert not changes(house)
 
 
 def test_while_it_is_open_what_only_closes_still_goes() -> None:

@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 
 from actors import names
-from actors.messages import CancelEntries
+from actors.messages.risk import CancelEntries
 from actors.supervisor import position_settings
 from core.messages import Key
 from tests.sim.house import House, config
-from tests.sim.run import position_stops
+from tests.sim.settling import position_stops
 from tests.sim.test_whole_host import entries, host
 from tests.sim.venue import SimVenue
 from tests.sim.world import SECOND_NS

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from actors import names
-from actors.messages import Compared, CompareNow, Flatten, FlattenTold, ReducePosition
+from actors.messages.risk import Compared, CompareNow, Flatten, FlattenTold, ReducePosition
 from actors.runtime import Actor, ChildSpec, SupervisorSpec
 from core.errors import Rejected
 from core.messages import (
@@ -23,7 +23,7 @@ from core.messages import (
 from core.risk.gate import Approved
 from core.risk.proposal import Refusal
 from tests.sim.house import House
-from tests.sim.run import position_stops
+from tests.sim.settling import position_stops
 from tests.sim.test_protection import held, still, stops
 from tests.sim.test_whole_host import entries
 from tests.sim.venue import SimVenue

@@ -6,16 +6,18 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages import BarsRead, ForeignFound, Tick
+from actors.messages.lanes import BarsRead
+from actors.messages.operations import Tick
+from actors.messages.risk import ForeignFound
 from core.config import Guards as GuardTable
 from core.config import Losses as LossTable
-from core.messages import Bar, MarkPrice, PositionSide, Purpose
+from core.messages import AccountEvent, Bar, MarketEvent, MarkPrice, PositionSide, Purpose
 from core.risk.halt import Level
 from tests.sim.house import House
-from tests.sim.test_operating import new_entries
+from tests.sim.test_operating import new_entries, restart
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import entries, trading
-from tests.sim.world import VENUE
+from tests.sim.world import VENUE, Pipe
 
 D = Decimal
 NO_STOP = LossTable(max_daily_loss_percent=D(100), max_drawdown_percent=D(100))
@@ -163,3 +165,23 @@ def test_a_wild_market_makes_entries_smaller() -> None:
     assert house.risk().risk.facts.scale[key] == D("0.25")
     assert house.said("entries have 25 % of full size, 100 % before")
     assert house.risk().scaling.throttles == {}
+
+
+def test_a_start_with_an_open_position_tells_of_no_unknown_distance_until_marks_had_time_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = trading(21)
+    restart(house)
+    house.run(5)
+    assert not house.said("liquidation distance")
+    carry = house.world._carry
+
+    def carried(pipe: Pipe, event: MarketEvent | AccountEvent) -> None:
+        if not isinstance(event, MarkPrice):
+            carry(pipe, event)
+
+    monkeypatch.setattr(house.world, "_carry", carried)
+    house.run(60)
+    said = house.said("liquidation distance: no mark price")
+    assert said and all(line.level == "error" for line in said)
+    assert len(said) <= 2, "once for each side"

@@ -6,9 +6,11 @@ from random import Random
 
 import pytest
 
+from actors.messages.operations import Tick
+from actors.names import reads_lane
 from tests.sim.house import House
 from tests.sim.invariants import Watchman
-from tests.sim.run import life, settle
+from tests.sim.settling import settle
 from tests.sim.test_whole_host import host
 from tests.sim.world import SECOND_NS
 
@@ -21,6 +23,8 @@ ADDRESSES = (
     "connection:binance:cancels",
     "connection:binance:urgent0",
     "connection:binance:urgent1",
+    "connection:binance:closes0",
+    "connection:binance:closes1",
     "connection:binance:orders0",
     "connection:binance:orders1",
     "stream:binance:account",
@@ -85,7 +89,15 @@ def test_a_hung_part_is_replaced_and_its_late_words_do_nothing(address: str) -> 
     house.assert_books_equal_exchange()
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_a_random_life_keeps_every_promise(seed: int) -> None:
-    """Repeat one with `python -m tests.sim.run --first SEED --seeds 1`."""
-    life(seed, seconds=30)
+def test_what_an_incarnation_told_itself_does_no_harm_to_the_next() -> None:
+    house = host(0, "BTCUSDT", "ETHUSDT")
+    house.start()
+    house.ready()
+    runtime, lane = house.runtime, reads_lane("binance")
+    waiting = runtime.seats[lane].mailbox.queue
+    while Tick("next") not in waiting:
+        assert runtime.step() or not runtime.advance(SECOND_NS // 1_000)
+    runtime.kill(lane, RuntimeError("killed"))
+    house.run(10)
+    assert runtime.seats[lane].generation == 2
+    house.ready()

@@ -10,16 +10,10 @@ import pytest
 from attrs import evolve
 
 from actors import names
-from actors.losses import EQUITY_STOP, Losses
-from actors.messages import (
-    BarsRead,
-    CallsTold,
-    ExposureReport,
-    Operate,
-    Propose,
-    Tick,
-    WalletTold,
-)
+from actors.losses import Losses
+from actors.messages.lanes import BarsRead
+from actors.messages.operations import Tick
+from actors.messages.risk import CallsTold, ExposureReport, Operate, Propose, WalletTold
 from core.account import Unknown
 from core.config import Canary
 from core.config import Losses as LossTable
@@ -37,7 +31,7 @@ from core.messages import (
 )
 from core.positions import unrealised_pnl
 from core.records import EquityMarked, OperatorCommanded
-from core.risk.halt import Level
+from core.risk.halt import EQUITY_STOP, Level
 from tests.sim.house import House
 from tests.sim.test_protection import held, still
 from tests.sim.test_whole_host import entries, trading

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from actors import names
-from actors.messages import JournalFailed, JournalRecovered, Operate, Unwritten, Write
+from actors.messages.journal import JournalFailed, JournalRecovered, Unwritten, Write
+from actors.messages.risk import Operate
 from core.messages import Purpose
 from core.records import OperatorCommanded, ThrottleChanged, TradingPaused
 from core.risk.halt import Level
 from tests.sim.house import House
 from tests.sim.test_protection import held, still
-from tests.sim.test_whole_host import entries, trading
+from tests.sim.test_whole_host import entries, host, trading
 from tests.sim.world import SECOND_NS
 
 OTHER = ("BTCUSDT", "ETHUSDT")
@@ -91,7 +92,7 @@ def test_resuming_says_what_holds_back_all_the_same() -> None:
     house.world.frozen = set(house.world.keys)
     house.run(7)
     answer = operate(house, "resume")["done"]
-    assert answer.startswith("the host resumed; still paused: market data")
+    assert answer.startswith("the host resumed; still paused: market ")
 
 
 @pytest.mark.parametrize(
@@ -155,12 +156,14 @@ def test_a_single_write_that_fails_in_a_halt_keeps_nobody_from_resetting_it() ->
     house = trading(6, 1)
     operate(house, "halt")
     house.run(2)
+    house.world.frozen = set(house.world.keys)  # else decisions are written: that settles it too
+    house.run(0.5)
     house.journal.broken = "disk full"
     given_back = ((names.position(house.world.keys[0]), Unwritten("nobody's", "amend")),)
     house.runtime.tell(names.JOURNAL, Write((), failed=given_back))
     house.run(0.1)
     house.journal.broken = ""
-    house.run(5)
+    house.run(2)
     assert "the journal cannot be written" in operate(house, "reset-halt")["error"]
     assert "done" in operate(house, "reset-halt"), "the refusal was written, so it can be"
 
@@ -352,3 +355,39 @@ def test_a_command_that_no_disk_holds_is_in_force_and_says_that_a_restart_forget
     before = len(house.world.sent)
     house.run(3)
     assert not new_entries(house, before)
+
+
+def test_resuming_in_a_halt_names_what_ends_it() -> None:
+    house = trading(8, 1)
+    operate(house, "reduce-only")
+    done = operate(house, "resume")["done"]
+    assert "trading is still reduce_only: reduce-only by the operator" in done
+    assert "python run.py reset-halt ends it" in done
+
+
+def test_a_running_halt_shows_no_reason_of_what_is_over() -> None:
+    house = trading(9, 1)
+    operate(house, "halt")
+    assert house.status()["halt_reason"] == "halted by the operator"
+    operate(house, "reset-halt")
+    house.run(2)
+    assert (house.status()["halt"], house.status()["halt_reason"]) == ("running", "")
+
+
+def test_a_host_that_never_reached_the_venue_alarms_at_its_stop_only_if_it_once_sent_orders() -> (
+    None
+):
+    new = host(10)
+    new.world.faults.unreachable = True
+    new.start()
+    new.run(5)
+    new.shutdown()
+    assert not new.said("entries that may still be open")
+
+    old = trading(10)
+    old.crash()
+    old.world.faults.unreachable = True
+    old.start()
+    old.run(5)
+    old.shutdown()
+    assert old.said("entries that may still be open")

@@ -7,7 +7,7 @@ import pytest
 from actors import names
 from actors.account import AccountActor
 from actors.market import MarketActor
-from actors.messages import CancelEntries
+from actors.messages.risk import CancelEntries
 from core.config import Guards
 from core.messages import Purpose
 from core.records import CancelIntended

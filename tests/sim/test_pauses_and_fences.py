@@ -6,11 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from actors import names
 from actors.market import MarketActor
-from actors.messages import ClockTold, JournalFailed, JournalRecovered, Pause, Resume
+from actors.messages.journal import JournalFailed, JournalRecovered
+from actors.messages.lanes import ClockTold
+from actors.messages.risk import Pause, Resume
 from core.account import Unknown
+from core.config import Market
+from core.errors import ConfigError
 from core.messages import BookDelta, Level, Purpose
 from core.ports import Record
 from core.records import HaltChanged
@@ -94,6 +99,25 @@ def test_a_clock_set_back_makes_no_old_order_young() -> None:
     house.runtime._start_ns -= 10 * SECOND_NS
     house.run(8)
     assert house.said("too old to send")
+
+
+def test_a_clock_set_back_by_as_long_as_an_order_waited_makes_it_no_younger() -> None:
+    house = host(2)
+    house.start()
+    house.ready()
+    key = house.world.keys[0]
+    slow_call(house, names.orders_lane(key, 2), 6)
+    while not house.position(key).book.live:
+        house.run(0.01)
+    before = len(house.world.sent)
+    house.run(4)
+    house.world.jump_host_clock(-5 * SECOND_NS)
+    house.run(1.9)
+    assert len(house.world.sent) == before, "the lane is still busy"
+    waited = {order.id for order in house.position(key).book.live.values()}
+    house.run(2)
+    assert house.said("too old to send")
+    assert not waited & {sent.order.client_order_id for sent in house.world.sent}
 
 
 def test_a_lane_that_begins_in_a_halt_opens_nothing_before_it_knows() -> None:
@@ -211,7 +235,9 @@ def test_a_clock_that_moved_pauses_until_two_samples_agree() -> None:
     house.world.offset_ns += 2 * SECOND_NS
     house.run(61)
     assert house.said("clock moved by 2000 ms")
-    assert house.said("resumed after: clock of binance drifted by 2000 ms")
+    assert house.said(
+        "resumed after: comparing with the venue after: clock of binance drifted by 2"
+    )
     assert not house.status()["paused"]
 
 
@@ -265,6 +291,8 @@ def test_a_pause_by_one_part_is_lifted_by_that_part_alone() -> None:
     key = house.world.keys[0]
     for source in ("one", "other"):
         house.runtime.tell_control(names.RISK, Pause(source, source, key.venue, key))
+    house.run(0.1)
+    assert house.risk().risk.paused[key] == "one; other", "no reason hides another"
     house.runtime.tell_control(names.RISK, Resume("one"))
     house.run(0.1)
     assert house.risk().risk.paused[key] == "other"
@@ -300,3 +328,17 @@ def test_a_shutdown_that_risk_does_not_live_through_opens_nothing_all_the_same(s
     assert died and outcome.exit == "orderly"
     assert not new_entries(house, before)
     assert not entries(house), house.tail()
+
+
+def test_the_shortest_age_that_may_be_set_takes_no_healthy_stream_for_a_dead_one() -> None:
+    """Mark prices come once a second: 500 ms made 24 connections in two minutes."""
+    shortest_ms = 2_000
+    with pytest.raises(ConfigError, match="stale_after_ms"):
+        Market(stale_after_ms=shortest_ms - 1)
+    house = host(0, "BTCUSDT", "ETHUSDT")
+    market = evolve(house.config.market, stale_after_ms=shortest_ms)
+    house.config = evolve(house.config, market=market)
+    house.start()
+    house.ready()
+    house.run(120)
+    assert not house.said("doubted:")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from actors import names
-from actors.messages import BarsRead
+from actors.messages.lanes import BarsRead
 from core.config import Portfolio
 from core.messages import Bar, Key, Purpose
 from tests.sim.house import House

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from actors import names
-from actors.messages import TightenStop
+from actors.messages.risk import TightenStop
 from actors.runtime import SupervisorSpec
 from core.exchange import ConditionalOrder
 from core.messages import (
@@ -26,7 +26,7 @@ from core.records import StopTightened
 from tests.sim import world as sim_world
 from tests.sim.house import House
 from tests.sim.invariants import Watchman
-from tests.sim.run import position_stops
+from tests.sim.settling import position_stops
 from tests.sim.test_whole_host import host, trading
 from tests.sim.world import SECOND_NS
 
@@ -107,6 +107,41 @@ def test_stops_that_somebody_cancels_are_placed_again(quietly: bool) -> None:
     assert not closes(house)
     house.quiesce(45)
     house.assert_books_equal_exchange()
+
+
+@pytest.mark.parametrize("whole_host", [False, True], ids=["its actor", "the host"])
+def test_how_long_a_side_was_bare_outlives_a_restart(whole_host: bool) -> None:
+    """Soak seed 5001: an account restart began the time of a bare side anew."""
+    house = still(1)
+    key, within_s = house.world.keys[0], house.config.execution.protect_within_s
+    house.world.faults.script("place", *["unknown_before"] * 2)  # no third one is placed beside
+    end(house, quietly=False)
+    house.run(within_s - 1)
+    assert held(house) and not stops(house)
+    if whole_host:
+        house.crash()
+        house.start()
+    else:
+        house.runtime.kill(names.position(key), RuntimeError("killed"))
+    house.ready()
+    began_s = house.runtime.monotonic_ns() / SECOND_NS
+    while held(house):
+        house.run(0.1)
+        assert not stops(house)
+        assert house.runtime.monotonic_ns() / SECOND_NS - began_s < within_s / 2 + 1, house.tail()
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+def test_a_clock_that_was_set_before_a_restart_closes_nothing(jump_s: int) -> None:
+    house = still(1)
+    key = house.world.keys[0]
+    house.world.jump_host_clock(jump_s * SECOND_NS)
+    end(house, quietly=True)
+    house.runtime.kill(names.position(key), RuntimeError("killed"))
+    house.ready()
+    house.run(20)
+    assert not closes(house)
+    position_stops(house)
 
 
 def test_stops_that_go_again_and_again_end_with_the_position_closed() -> None:
@@ -390,6 +425,40 @@ def test_one_answer_without_a_stop_that_works_changes_nothing(
     house.run(10)
     monkeypatch.undo()
     assert stops(house) == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stop_that_one_answer_lacked_long_ago_has_no_larger_position_closed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop worked all the time, and so does the one for the larger size a moment later."""
+    house = still(1 + seed)
+    (side, quantity), *_ = held(house).items()
+    hidden = []
+
+    def hide(symbol: str | None = None) -> tuple[OrderUpdated, ...]:
+        hidden.append(symbol)
+        return ()
+
+    monkeypatch.setattr(house.world.exchange, "open_conditionals", hide)
+    while not hidden:
+        house.run(0.1)
+    monkeypatch.undo()
+    house.world.faults.script("stops", *["unreachable"] * 100)
+    house.run(20)
+    grow = PlaceOrder(
+        house.world.keys[0],
+        "by-hand",
+        Side.BUY if quantity > 0 else Side.SELL,
+        side,
+        OrderType.MARKET,
+        abs(quantity),
+    )
+    house.world.emit(house.world.exchange.place(grow, house.world.venue_ns()).events)
+    house.run(3)
+    assert not closes(house), house.tail()
+    assert held(house)[side] == 2 * quantity
+    position_stops(house)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -10,7 +10,8 @@ import pytest
 from attrs import evolve
 
 from actors import names
-from actors.messages import BarsRead, Decided, Operate
+from actors.messages.lanes import BarsRead
+from actors.messages.risk import Decided, Operate
 from actors.risk import RiskActor
 from core.exchange.rows import VenueOrder
 from core.messages import Bar
@@ -108,8 +109,8 @@ def test_a_bar_has_the_volatility_of_its_own_symbol_judged_and_no_other() -> Non
     house.run(1)
     btc, eth = house.world.keys
     portfolio, judged = house.risk().risk.facts.portfolio, []
-    scale = portfolio.scale
-    portfolio.scale = lambda key: (judged.append(key), scale(key))[1]  # type: ignore
+    size = portfolio.size
+    portfolio.size = lambda key: (judged.append(key), size(key))[1]  # type: ignore
     bar = Bar(eth, MINUTE_NS, 30_000_000 * MINUTE_NS, D(1), D(1), D(1), D(1), D(1), closed=True)
     house.risk().handle(bar)
     assert judged == [eth]

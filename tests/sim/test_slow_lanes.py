@@ -9,13 +9,14 @@ import pytest
 
 from actors import names, supervisor
 from actors.connection import ConnectionActor
-from actors.messages import Operate, Tick
+from actors.messages.operations import Tick
+from actors.messages.risk import Operate
 from core.messages import CancelOrder
 from core.risk.gate import Approved
 from tests.sim.invariants import Watchman
-from tests.sim.run import position_stops
+from tests.sim.settling import position_stops
 from tests.sim.test_pauses_and_fences import slow_call
-from tests.sim.test_protection import end, still
+from tests.sim.test_protection import end, held, still
 from tests.sim.test_whole_host import entries, host
 from tests.sim.world import SECOND_NS
 
@@ -96,3 +97,14 @@ def test_a_stop_that_never_left_the_house_is_no_refusal_of_the_venue() -> None:
     assert len(house.said("too old to send")) > 2
     assert not house.said("closing the"), house.tail()
     position_stops(house)
+
+
+def test_a_side_whose_stops_hang_is_closed_beside_them() -> None:
+    house = still(5)
+    lane = names.urgent_lane(house.world.keys[0], house.config.venues.binance.symbol_groups)
+    end(house, quietly=False)
+    for _ in range(3):
+        slow_call(house, lane, 5.0)
+        house.run(3)
+    assert house.said("closing the"), house.tail()
+    assert not held(house), house.tail()

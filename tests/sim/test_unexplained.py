@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages import FlattenTold
+from actors.messages.risk import FlattenTold
 from core.messages import Fill, Key, OrderType, PlaceOrder, PositionSide, Purpose, Side
 from tests.sim.house import House
-from tests.sim.run import position_stops
+from tests.sim.settling import position_stops
 from tests.sim.test_flattening import flatten, holding
 from tests.sim.test_protection import held, stops
 from tests.sim.venue import SimVenue

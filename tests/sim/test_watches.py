@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors import names
-from actors.messages import Compared, Pause, Resume
+from actors.messages.risk import Compared, Pause, Resume
 from core.config import Guards as GuardTable
+from core.health import problems
 from tests.sim.house import House
 from tests.sim.test_operating import new_entries
 from tests.sim.test_whole_host import trading
@@ -45,6 +46,48 @@ def test_an_account_that_nobody_reads_pauses_its_venue_until_compared() -> None:
     until(house, source, there=False)
     house.run(15)
     assert new_entries(house, before)
+
+
+def test_the_status_tells_how_old_the_work_of_each_part_is_also_when_risk_tells_no_more() -> None:
+    house = guarded(1, "BTCUSDT", "ETHUSDT")
+
+    def ages() -> dict[tuple[str, str], tuple[float, float]]:
+        work = house.status()["work"]
+        return {(row["kind"], row["of"]): (row["age_s"], row["limit_s"]) for row in work}
+
+    house.run(2)
+    before, table = ages(), house.config.risk.guards
+    keys = {str(key) for key in house.world.keys}
+    assert before.keys() == {("account", VENUE)} | {
+        (kind, key) for kind in ("market", "decision") for key in keys
+    }
+    for (kind, _), (age_s, limit_s) in before.items():
+        assert 0 <= age_s <= limit_s, kind
+    assert before["account", VENUE][1] == table.account_stale_after_ms / 1_000
+    risk = house.runtime.seats[names.RISK].context.actor  # type: ignore[union-attr]
+    risk._report = lambda: None  # type: ignore[union-attr]
+    house.run(7)
+    assert all(age_s >= before[each][0] + 6.9 for each, (age_s, _) in ages().items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_host_that_trades_is_healthy_at_every_look_and_one_that_lost_a_part_is_not(
+    seed: int,
+) -> None:
+    house = guarded(seed, "BTCUSDT", "ETHUSDT")
+    slow_ms = house.config.risk.guards.slow_mailbox_ms
+    house.run(5)
+    for _ in range(240):
+        house.run(0.5)
+        assert problems(house.status(), slow_ms) == ()
+
+    account = names.account(VENUE)
+    house.runtime.kill(account, RuntimeError("killed by a test"))
+    house.run(0.02)
+    found = problems(house.status(), slow_ms)
+    assert any(one.startswith(f"{account} is ") for one in found), found
+    house.run(20)
+    assert problems(house.status(), slow_ms) == ()
 
 
 def test_a_strategy_that_decides_nothing_pauses_its_symbol_alone() -> None:

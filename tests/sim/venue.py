@@ -17,6 +17,7 @@ from core.errors import (
 )
 from core.exchange import IncomeKind, Reason, Refusal
 from core.exchange.events import Placed
+from core.income import EarnedRead
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
     AmendOrder,
@@ -46,6 +47,7 @@ from core.ports import (
 )
 from core.records import Transferred, WalletAdjusted
 from core.risk.gate import Approved
+from tests.core.earned import earned
 from tests.sim.world import MS_NS, VENUE, Pipe, World
 
 T = TypeVar("T")
@@ -180,7 +182,8 @@ class SimVenue(Venue):
         )
 
     def positions(self, key: Key | None = None) -> tuple[PositionReported, ...]:
-        self._read()
+        self._read("read" if key else "positions")
+        symbols = [key.symbol] if key else [i.key.symbol for i in self.exchange.instruments()]
         return tuple(
             PositionReported(
                 row.key,
@@ -191,7 +194,9 @@ class SimVenue(Venue):
                 row.liquidation_price,
                 row.mark,
             )
-            for row in self.exchange.positions(key.symbol if key else None)
+            for symbol in symbols
+            if any(self.exchange.held(symbol).values())
+            for row in self.exchange.positions(symbol)
             if row.quantity
         )
 
@@ -205,9 +210,9 @@ class SimVenue(Venue):
             *(order.update() for order in plain),
         )
 
-    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+    def open_stops(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         self._read("stops")
-        waiting = self.exchange.open_conditionals(key.symbol)
+        waiting = self.exchange.open_conditionals(key.symbol if key else None)
         return tuple(order.update(None) for order in waiting)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
@@ -231,10 +236,12 @@ class SimVenue(Venue):
         trades = self.exchange.trades(key.symbol, order_id=number, start_ns=since_ns)
         return tuple(trade.fill for trade in trades)
 
-    def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]:
+    def funding(self, key: Key | None, since_ns: int) -> tuple[FundingPaid, ...]:
         self._read()
         return tuple(
-            paid for paid in self.world.funding if paid.key == key and paid.time_ns >= since_ns
+            paid
+            for paid in self.world.funding
+            if key in (None, paid.key) and paid.time_ns >= since_ns
         )
 
     def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
@@ -248,6 +255,11 @@ class SimVenue(Venue):
                 kind = row.kind.value
                 found.append(WalletAdjusted(VENUE, row.asset, row.amount, kind, name, row.time_ns))
         return tuple(found)
+
+    def earned(self, since_ns: int, until_ns: int) -> EarnedRead:
+        self._read("income")
+        rows = earned(VENUE, self.exchange.income(start_ns=since_ns, end_ns=until_ns))
+        return EarnedRead(tuple(rows), until_ns)
 
     def commission(self, key: Key) -> Commission:
         self._read()
@@ -263,6 +275,9 @@ class SimVenue(Venue):
         self._read()
         row = self.exchange.symbol_row(key.symbol)
         return SymbolSettings(key, row.leverage, row.isolated)
+
+    def every_symbol_settings(self) -> tuple[SymbolSettings, ...]:
+        return tuple(self.symbol_settings(key) for key in self.world.keys)
 
     def set_hedge_mode(self, hedge: bool) -> None:
         self._read()

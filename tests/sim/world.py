@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from random import Random
 
-from attrs import define, field
+from attrs import define
 
 from actors.runtime import StepRuntime
 from actors.runtime.timers import Call
@@ -37,66 +38,15 @@ from core.messages import (
 )
 from core.ports import EventSink
 from core.risk.gate import Approved
+from tests.sim.faults import Faults
 
 VENUE = "binance"
 START_NS = 1_790_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
 
-PLACE_FAULTS = (
-    "unknown_before",
-    "unknown_after",
-    "unknown_late",
-    "rejected",
-    "rate_limited",
-    "clock_rejected",
-    "unreachable",
-)
-WRITE_FAULTS = ("unknown_before", "unknown_after", "rate_limited", "unreachable")
-READ_FAULTS = ("unreachable", "rate_limited")
-
-
-@define
-class Faults:
-    """What goes wrong: scripted one by one per call, always, or by chance (`rates` per call)."""
-
-    random: Random
-    scripted: dict[str, deque[str]] = field(factory=lambda: defaultdict(deque))
-    rates: dict[str, float] = field(factory=dict)
-    unreachable: bool = False
-    refuse_stops: bool = False
-    late_ns: int = 3 * SECOND_NS
-    frame_loss: float = 0.0
-    frame_repeat: float = 0.0
-    frame_delay: float = 0.0
-
-    def script(self, call: str, *fates: str) -> None:
-        """Let the next calls of this kind meet these fates, one each; "" is none."""
-        self.scripted[call].extend(fates)
-
-    def fate(self, call: str) -> str:
-        """Choose what happens to one call; "" for nothing."""
-        if self.scripted[call]:
-            return self.scripted[call].popleft()
-        if self.unreachable:
-            return "unreachable"
-        if self.random.random() >= self.rates.get(call, 0.0):
-            return ""
-        match call:
-            case "place":
-                return self.random.choice(PLACE_FAULTS)
-            case "cancel" | "amend":
-                return self.random.choice(WRITE_FAULTS)
-            case "order":
-                return self.random.choice(("not_found", *READ_FAULTS))
-        return self.random.choice(READ_FAULTS)
-
-    def heal(self) -> None:
-        """End all faults."""
-        self.scripted.clear()
-        self.rates.clear()
-        self.unreachable = self.refuse_stops = False
-        self.frame_loss = self.frame_repeat = self.frame_delay = 0.0
+_MARKS = 240
+"""As long as a mark may count in any simulation, and an order wait that it approved."""
 
 
 @define
@@ -132,6 +82,10 @@ class Pipe:
     last_frame_ns: int = 0
     open: bool = False
     closed: bool = False
+    silent: bool = False
+
+
+Frame = tuple[Pipe, MarketEvent | AccountEvent]
 
 
 class World:
@@ -147,6 +101,7 @@ class World:
         step_ms: int = 250,
         latency_ms: float = 4.0,
         lively: bool = True,
+        funding_interval_ns: int = 30 * SECOND_NS,
     ) -> None:
         self.keys = [Key(VENUE, symbol) for symbol in symbols]
         listings = [listing(VENUE, symbol) for symbol in (listed or symbols)]
@@ -161,14 +116,14 @@ class World:
             [each.instrument for each in listings],
             {each.instrument.key.symbol: brackets(each.instrument.key.symbol) for each in listings},
             random=Random(f"{seed}/exchange"),
-            settings=ExchangeSettings(funding_interval_ns=30 * SECOND_NS),
+            settings=ExchangeSettings(funding_interval_ns=funding_interval_ns),
         )
         settings = SyntheticSettings(
             step_ns=step_ms * MS_NS,
             mark_every_ns=SECOND_NS,
             levels=12,
             swing_bps=20.0 if lively else 2.0,
-            funding_interval_ns=30 * SECOND_NS,
+            funding_interval_ns=funding_interval_ns,
         )
         self.markets = [
             SyntheticMarket(
@@ -185,7 +140,10 @@ class World:
         self.sent: list[Sent] = []
         self.amended: list[Sent] = []
         self.parcels: list[Parcel] = []
-        self.marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=60))
+        self.leaving: defaultdict[int, list[Frame]] = defaultdict(list)
+        self.marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(
+            lambda: deque(maxlen=_MARKS)
+        )
         self.cancels: list[tuple[int, CancelOrder]] = []
         self.door: list[Callable[[Sent], None]] = []
         self.inside: list[Callable[[Sent], None]] = []
@@ -283,7 +241,7 @@ class World:
         runtime.timers.set(runtime.monotonic_ns() + self.step_ns, Call(step))
 
     def _market_to(self, venue_ns: int) -> None:
-        self.emit(self.exchange.on_time(venue_ns))
+        self._tell(self.exchange.on_time(venue_ns))
         for market in self.markets:
             if market.key in self.frozen:
                 continue
@@ -292,14 +250,24 @@ class World:
             for event in market.advance(venue_ns):
                 if isinstance(event, MarkPrice):
                     self.marks[event.key.symbol].append((venue_ns, event.mark))
-                self.emit(self.exchange.on_market(event, venue_ns))
+                self._tell(self.exchange.on_market(event, venue_ns))
                 self._publish(event)
+        self._send()
 
     # The wire
 
     def emit(self, events: Events) -> None:
         """Tell the account streams what happened."""
-        for event in self._emit(events):
+        self._tell(events)
+        self._send()
+
+    def _tell(self, events: Events) -> None:
+        if not events:
+            return
+        told = self._emit(events)
+        if self.faults.account_silent:  # the connection stays as it is
+            return
+        for event in told:
             for pipe in self.account_pipes:
                 self._carry(pipe, event)
 
@@ -319,7 +287,7 @@ class World:
 
     def _carry(self, pipe: Pipe, event: MarketEvent | AccountEvent) -> None:
         """Put one frame on its way: in order, unless a fault has it otherwise."""
-        if not pipe.open or self.runtime is None:
+        if not pipe.open or pipe.silent or self.runtime is None:
             return
         faults, dice = self.faults, self.faults.random
         if faults.frame_loss and dice.random() < faults.frame_loss:
@@ -337,13 +305,20 @@ class World:
         faults = self.faults
         if faults.frame_delay and faults.random.random() < faults.frame_delay:
             delay_ns += faults.random.randrange(SECOND_NS)
+        self.leaving[delay_ns].append((pipe, event))
 
-        def arrive() -> None:
+    def _send(self) -> None:
+        """Let what left at this instant and arrives together be one timer's work."""
+        if self.leaving:
+            leaving, self.leaving = self.leaving, defaultdict(list)
+            for delay_ns, frames in leaving.items():
+                self.later(delay_ns, partial(self._arrive, frames))
+
+    def _arrive(self, frames: list[Frame]) -> None:
+        for pipe, event in frames:
             if not pipe.closed and self.runtime is not None:
                 pipe.last_frame_ns = self.runtime.monotonic_ns()
                 pipe.sink(event)
-
-        self.later(delay_ns, arrive)
 
     def connect(self, pipe: Pipe, to: list[Pipe]) -> None:
         """Let a stream come up, or fail while nobody can be reached."""
@@ -362,12 +337,12 @@ class World:
 
         self.later(10 * MS_NS, up)
 
-    def drop(self, pipe: Pipe, reason: str) -> None:
+    def drop(self, pipe: Pipe, reason: str, retry_after_ns: int = 0) -> None:
         """End one connection and say so, as a stream does."""
         if not pipe.closed:
             pipe.closed, pipe.open = True, False
             self.forget(pipe)
-            pipe.sink(StreamLost(VENUE, pipe.name, reason))
+            pipe.sink(StreamLost(VENUE, pipe.name, reason, retry_after_ns))
 
     def forget(self, pipe: Pipe) -> None:
         """Take a connection off the lists."""
@@ -375,10 +350,12 @@ class World:
             if pipe in pipes:
                 pipes.remove(pipe)
 
-    def lose_streams(self, which: Iterable[Pipe], reason: str = "reset by peer") -> None:
-        """End these connections."""
+    def lose_streams(
+        self, which: Iterable[Pipe], reason: str = "reset by peer", retry_after_ns: int = 0
+    ) -> None:
+        """End these connections; the venue wants no new one before `retry_after_ns` are over."""
         for pipe in list(which):
-            self.drop(pipe, reason)
+            self.drop(pipe, reason, retry_after_ns)
 
     # What the exchange's door sees
 

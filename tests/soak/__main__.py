@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -60,6 +61,7 @@ def main() -> int:
     chosen = options.parse_args()
     first, wanted = (chosen.first, chosen.steps) if chosen.seed is None else (chosen.seed, 1)
     phases = () if chosen.seed is None else (Phase.shrink,)
+    gc.set_threshold(50_000, 20, 100)  # as a simulated day: little garbage is made
     began, number = time.monotonic(), first
     while COUNTS["steps"] < wanted:
         try:

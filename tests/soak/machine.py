@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from actors import names
-from actors.messages import Operate
+from actors.messages.risk import Operate
 from core.config import SymbolCaps, SymbolGroup
 from core.messages import Key, OrderType, PositionSide, Side, TimeInForce
 from core.money import ZERO, floor_to_step
@@ -96,6 +96,7 @@ class Soak(RuleBasedStateMachine):
         execution, venue = self.house.config.execution, self.house.config.venues.binance
         call_ms = venue.connect_timeout_ms + venue.read_timeout_ms
         bare_ns = int(execution.protect_within_s * SECOND_NS) + call_ms * MS_NS
+        bare_ns += 5 * SECOND_NS  # parts that die in a row begin one after the other
         self.watchman = Watchman(self.house, bare_limit_ns=bare_ns)
         self.replies: dict[int, int] = {}
         self.house.start()

@@ -7,17 +7,9 @@ from decimal import Decimal
 from attrs import evolve, frozen
 
 from actors import names
-from actors.messages import (
-    CancelWanted,
-    Decided,
-    PositionWatched,
-    Propose,
-    RefusedByRisk,
-    ScaleWanted,
-    SizeScaled,
-    Tick,
-    WatchPosition,
-)
+from actors.messages.operations import Tick
+from actors.messages.risk import Decided, Propose, RefusedByRisk, ScaleWanted, SizeScaled
+from actors.messages.trading import CancelWanted, PositionWatched, WatchPosition
 from actors.runtime import Actor, ChildSpec, SupervisorSpec
 from core.ids import make
 from core.messages import (

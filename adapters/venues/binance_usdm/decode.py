@@ -75,7 +75,7 @@ def finite(what: str, values: Iterable[Decimal]) -> None:
     NaN and infinities; exponents beyond 10^±30, which take gigabytes to write out plainly.
     """
     for value in values:
-        if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
+        if not (value.is_finite() and -_EXPONENT_MAX <= value.adjusted() <= _EXPONENT_MAX):
             raise FrameError(f"{what}: a number is not finite or absurd")
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 import msgspec
 
-from adapters.venues.binance_usdm.decode import MS_NS
+from adapters.venues.binance_usdm.decode import MS_NS, finite
 from core.errors import FrameError
 from core.messages import Bar, BookDelta, Key, Level, MarketEvent, MarkPrice, Quote, Trade
 
@@ -16,7 +16,8 @@ __all__ = ["MarketFrames", "public_streams", "regular_streams"]
 
 _MINUTE_NS = 60_000_000_000
 _PRICES_MAX = 10_000
-_finite = Decimal.is_finite
+_LEAST, _MOST = Decimal("1E-30"), Decimal("1E+30")
+"""What lies between needs no `finite`, which costs three times as much as two comparisons."""
 
 
 class _Quote(msgspec.Struct, tag_field="e", tag="bookTicker", gc=False):
@@ -107,8 +108,7 @@ class _Prices(dict[str, Decimal]):
             price = Decimal(text)
         except ArithmeticError:
             raise FrameError("bookTicker: a price is not a decimal number") from None
-        if not price.is_finite():
-            raise FrameError("bookTicker: a price is not finite")
+        finite("bookTicker", (price,))
         if len(self) >= _PRICES_MAX:
             self.clear()
         self[text] = price
@@ -146,8 +146,12 @@ class MarketFrames:
             return None
         if type(event) is _Quote:
             bid_quantity, ask_quantity = event.B, event.A
-            if not (bid_quantity.is_finite() and ask_quantity.is_finite()):
-                raise FrameError("bookTicker: a quantity is not finite")
+            try:
+                usual = _LEAST < bid_quantity < _MOST and _LEAST < ask_quantity < _MOST
+            except ArithmeticError:
+                usual = False
+            if not usual:
+                finite("bookTicker", (bid_quantity, ask_quantity))
             prices, event_ns = self._prices, event.E * MS_NS
             bid, ask = prices[event.b], prices[event.a]
             # Its own constructor is Python code and costs twice as much.
@@ -201,25 +205,21 @@ def regular_streams(keys: Iterable[Key]) -> list[str]:
 
 
 def _depth(event: _Depth, key: Key) -> BookDelta:
-    if not all(map(_finite, chain.from_iterable(chain(event.b, event.a)))):
-        raise FrameError("depthUpdate: a number is not finite")
+    finite("depthUpdate", chain.from_iterable(chain(event.b, event.a)))
     return BookDelta(key, event.U, event.u, event.pu, event.b, event.a, event.T * MS_NS)
 
 
 def _trade(event: _AggTrade | _RawTrade, key: Key, number: int) -> Trade:
-    if not (event.p.is_finite() and event.q.is_finite()):
-        raise FrameError("trade: a number is not finite")
+    finite("trade", (event.p, event.q))
     return Trade(key, number, event.p, event.q, event.m, event.T * MS_NS)
 
 
 def _mark(event: _Mark, key: Key) -> MarkPrice:
-    if not (event.p.is_finite() and event.i.is_finite() and event.r.is_finite()):
-        raise FrameError("markPriceUpdate: a number is not finite")
+    finite("markPriceUpdate", (event.p, event.i, event.r))
     return MarkPrice(key, event.p, event.i, event.r, event.T * MS_NS, event.E * MS_NS)
 
 
 def _bar(candle: _Candle, key: Key) -> Bar:
     figures = (candle.o, candle.h, candle.l, candle.c, candle.v)
-    if not all(map(_finite, figures)):
-        raise FrameError("kline: a number is not finite")
+    finite("kline", figures)
     return Bar(key, _MINUTE_NS, candle.t * MS_NS, *figures, closed=candle.x)

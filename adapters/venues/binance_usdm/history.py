@@ -10,7 +10,8 @@ from adapters.venues.binance_usdm import parse_account
 from adapters.venues.binance_usdm import parse_orders as parse
 from adapters.venues.binance_usdm.limits import Cost
 from adapters.venues.binance_usdm.wire import Wire
-from core.errors import NotFound, Rejected
+from core.errors import NotFound, Rejected, RetryLater
+from core.income import EarnedRead
 from core.messages import Fill, FundingPaid, Key, OrderUpdated
 from core.records import Transferred, WalletAdjusted
 
@@ -25,6 +26,9 @@ _TRADES = Cost(weight=5)
 _ORDERS = Cost(weight=5)
 _INCOME = Cost(weight=30)
 _PAGES_MAX = 1000
+_PAGES_EARNED = 5
+"""Of the weight 30 each, in one go: what comes more of is left for the next reading."""
+_PROGRESS_NS = 60_000_000_000
 _HOUR_NS = 3_600_000_000_000
 _RARE = ("TRANSFER", "INSURANCE_CLEAR")
 _NS_MS = 1_000_000
@@ -55,7 +59,10 @@ class OrderIds:
 
 
 class History:
-    """Reads of the past over one lane."""
+    """Reads of the past over one lane.
+
+    Executions and funding may use the budget's reserve: without them nobody knows what to protect.
+    """
 
     def __init__(self, wire: Wire, ids: OrderIds) -> None:
         self._wire = wire
@@ -80,9 +87,10 @@ class History:
         self._learn(key, {trade.fill.order_id for trade in found})
         return parse.named(found, lambda one: self._ids.find(key.symbol, one) or "")
 
-    def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]:
+    def funding(self, key: Key | None, since_ns: int) -> tuple[FundingPaid, ...]:
         """Return funding settlements since `since_ns`, oldest first (three months are kept)."""
-        rows = self._income(since_ns, ("symbol", key.symbol), ("incomeType", "FUNDING_FEE"))
+        of = [("symbol", key.symbol)] if key else []
+        rows = self._income(since_ns, *of, ("incomeType", "FUNDING_FEE"), urgent=True)
         return parse_account.funding(rows, self._wire.venue)
 
     def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
@@ -97,25 +105,55 @@ class History:
             rows = [row for kind in _RARE for row in self._income(since_ns, ("incomeType", kind))]
         return parse_account.bookings(rows, self._wire.venue)
 
-    def _income(self, since_ns: int, *filters: tuple[str, str]) -> list[parse_account.Income]:
+    def earned(self, since_ns: int, until_ns: int) -> EarnedRead:
+        """Return income of fills and funding between two instants, of all symbols.
+
+        Ends early behind five thousand rows, in front of the last row's millisecond. Errors:
+        `RetryLater` where such an end is needed and rows are not in order of time.
+        """
+        found: dict[tuple[str, str, str], parse_account.Income] = {}
+        for page in range(1, _PAGES_MAX):
+            span = [
+                ("startTime", str(max(0, since_ns) // _NS_MS)),
+                ("endTime", str(until_ns // _NS_MS)),
+            ]
+            rows = self._page_of_income(page, *span)
+            found |= {(row.incomeType, row.asset, str(row.tranId)): row for row in rows}
+            if len(rows) < _PAGE:
+                break
+            if page >= _PAGES_EARNED and int(rows[-1].time) * _NS_MS > since_ns + _PROGRESS_NS:
+                times = [int(row.time) for row in found.values()]
+                if times != sorted(times):
+                    what = "income: more rows than one reading takes, not in order of time"
+                    raise RetryLater(what, venue=self._wire.venue)
+                until_ns = times[-1] * _NS_MS - 1
+                break
+        earned = parse_account.earned(found.values(), self._wire.venue)
+        return EarnedRead(tuple(row for row in earned if row.time_ns <= until_ns), until_ns)
+
+    def _income(
+        self, since_ns: int, *filters: tuple[str, str], urgent: bool = False
+    ) -> list[parse_account.Income]:
         start_ns = max(since_ns, self._wire.now_ns() - _KEPT_NS)
         found: dict[tuple[str, str, str], parse_account.Income] = {}
         for page in range(1, _PAGES_MAX):
-            rows = self._wire.read(
-                "/fapi/v1/income",
-                [
-                    *filters,
-                    ("startTime", str(start_ns // _NS_MS)),
-                    ("page", str(page)),
-                    ("limit", str(_PAGE)),
-                ],
-                _INCOME,
-                parse_account.income,
-            )
+            span = ("startTime", str(start_ns // _NS_MS))
+            rows = self._page_of_income(page, *filters, span, urgent=urgent)
             found |= {(row.incomeType, row.asset, str(row.tranId)): row for row in rows}
             if len(rows) < _PAGE:
                 break
         return [row for row in found.values() if int(row.time) * _NS_MS >= since_ns]
+
+    def _page_of_income(
+        self, page: int, *chosen: tuple[str, str], urgent: bool = False
+    ) -> list[parse_account.Income]:
+        return self._wire.read(
+            "/fapi/v1/income",
+            [*chosen, ("page", str(page)), ("limit", str(_PAGE))],
+            _INCOME,
+            parse_account.income,
+            urgent=urgent,
+        )
 
     def _page(self, key: Key, *extra: tuple[str, str]) -> list[parse.Traded]:
         return self._wire.read(
@@ -123,6 +161,7 @@ class History:
             [("symbol", key.symbol), *extra, ("limit", str(_PAGE))],
             _TRADES,
             lambda raw: list(parse.trades(raw, self._wire.venue)),
+            urgent=True,
         )
 
     def _from(self, key: Key, number: int) -> list[parse.Traded]:
@@ -171,6 +210,7 @@ class History:
                 ],
                 _ORDERS,
                 lambda raw: parse.orders(raw, self._wire.venue),
+                urgent=True,
             )
             self._ids.learn(orders)
             unknown = {one for one in unknown if self._ids.find(key.symbol, one) is None}
@@ -181,6 +221,7 @@ class History:
                     [("symbol", key.symbol), ("orderId", order_id)],
                     Cost(),
                     lambda raw: parse.order(raw, self._wire.venue),
+                    urgent=True,
                 )
             except NotFound:
                 continue

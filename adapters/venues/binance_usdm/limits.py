@@ -8,13 +8,14 @@ from threading import Lock
 
 from attrs import define, frozen
 
-from core.errors import RateLimited
+from core.errors import OverBudget
 from core.ports import RateUsage
 
 __all__ = ["Budget", "Cost"]
 
 _SECOND_NS = 1_000_000_000
 _MINUTE_NS = 60 * _SECOND_NS
+_DIGITS_MAX = 9
 _HEADERS = {
     "weight_1m": "X-MBX-USED-WEIGHT-1M",
     "orders_10s": "X-MBX-ORDER-COUNT-10S",
@@ -106,7 +107,7 @@ class Budget:
     def take(self, cost: Cost, *, urgent: bool = False, request_id: str = "") -> None:
         """Book a call before it is sent.
 
-        Errors: `RateLimited` with the time to wait when the budget does not allow it; then
+        Errors: `OverBudget` with the time to wait when the budget does not allow it; then
         nothing is booked.
         """
         with self._lock:
@@ -137,7 +138,7 @@ class Budget:
             now_ns = self._clock()
             for name, header in _HEADERS.items():
                 stated = headers.get(header, "")
-                if stated.isascii() and stated.isdigit():
+                if stated.isascii() and stated.isdigit() and len(stated) <= _DIGITS_MAX:
                     window = self._windows[name]
                     window.roll(now_ns)
                     window.steer(int(stated))
@@ -165,8 +166,8 @@ class Budget:
                 for window in self._windows.values()
             )
 
-    def _refusal(self, text: str, wait_ns: int, request_id: str) -> RateLimited:
-        return RateLimited(
+    def _refusal(self, text: str, wait_ns: int, request_id: str) -> OverBudget:
+        return OverBudget(
             f"not sent: {text}",
             venue=self._venue,
             request_id=request_id,

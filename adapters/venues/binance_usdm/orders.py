@@ -41,7 +41,7 @@ C = TypeVar("C", PlaceOrder, AmendOrder)
 class Orders:
     """The order calls of the `Venue` port over one lane.
 
-    Calls that close, cancel or ask for an order's fate may use the budget's reserve.
+    Calls that close, cancel, or ask for an order's fate or for stops may use the budget's reserve.
     """
 
     def __init__(self, wire: Wire, ids: OrderIds, hedge_mode: bool) -> None:
@@ -60,6 +60,7 @@ class Orders:
             "/fapi/v1/openOrders",
             *_asked(key),
             lambda raw: parse.orders(raw, self._wire.venue),
+            urgent=key is not None,
         )
         self._ids.learn(plain)
         found = {(one.key, one.client_order_id): one for one in conditionals}
@@ -69,8 +70,8 @@ class Orders:
             found[name] = parse.merge(parent, child) if parent else child
         return tuple(found.values())
 
-    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
-        """Return the conditional orders of a symbol that wait for their trigger."""
+    def open_stops(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
+        """Return the conditional orders, of a symbol or all, that wait for their trigger."""
         return self._conditionals(key)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
@@ -245,6 +246,7 @@ class Orders:
             "/fapi/v1/openAlgoOrders",
             *_asked(key),
             lambda raw: parse.conditionals(raw, self._wire.venue),
+            urgent=True,
         )
         return tuple(one.order for one in found)
 

@@ -15,6 +15,7 @@ from adapters.venues.binance_usdm.decode import (
     position_side,
 )
 from core.errors import FrameError
+from core.income import Earned, Earning
 from core.messages import BalanceUpdated, FundingPaid, Key, PositionReported
 from core.ports import AccountState, KeyRights, SymbolSettings
 from core.records import Transferred, WalletAdjusted
@@ -25,6 +26,7 @@ __all__ = [
     "bookings",
     "confirmation",
     "countdown_set",
+    "earned",
     "funding",
     "income",
     "key_rights",
@@ -36,7 +38,11 @@ __all__ = [
 
 Number = int | str
 
-_TOLD_ELSEWHERE = ("REALIZED_PNL", "COMMISSION", "FUNDING_FEE")
+_EARNINGS = {
+    "REALIZED_PNL": Earning.REALISED_PNL,
+    "COMMISSION": Earning.COMMISSION,
+    "FUNDING_FEE": Earning.FUNDING,
+}
 _TRANSFERS = (
     "TRANSFER",
     "INTERNAL_TRANSFER",
@@ -57,6 +63,7 @@ class Income(msgspec.Struct):
     time: Number
     tranId: Number
     symbol: str = ""
+    tradeId: Number = ""
 
 
 class _Position(msgspec.Struct):
@@ -165,10 +172,35 @@ def bookings(rows: Iterable[Income], venue: str) -> tuple[Transferred | WalletAd
         name = f"{row.incomeType}:{row.asset}:{row.tranId}"
         if row.incomeType in _TRANSFERS:
             found.append(Transferred(venue, row.asset, row.income, name, at_ns))
-        elif row.incomeType not in _TOLD_ELSEWHERE:
+        elif row.incomeType not in _EARNINGS:
             kind = row.incomeType.lower()
             found.append(WalletAdjusted(venue, row.asset, row.income, kind, name, at_ns))
     return tuple(sorted(found, key=lambda one: one.time_ns))
+
+
+def _of(row: Income, kind: Earning) -> str:
+    return str(row.tranId) if kind is Earning.FUNDING else str(row.tradeId) or f"row {row.tranId}"
+
+
+def earned(rows: Iterable[Income], venue: str) -> tuple[Earned, ...]:
+    """Read the rows that tell what fills and settlements brought in, as they stand.
+
+    One of a fill that the venue does not name is called after itself, so that no fill is like it.
+    """
+    return tuple(
+        Earned(
+            Key(venue, row.symbol),
+            kind,
+            row.asset,
+            str(row.tranId)
+            if kind is Earning.FUNDING
+            else (str(row.tradeId) or f"row {row.tranId}"),
+            row.income,
+            nanoseconds(row.time, "income time"),
+        )
+        for row in rows
+        if (kind := _EARNINGS.get(row.incomeType)) is not None
+    )
 
 
 def positions(raw: bytes, venue: str) -> tuple[PositionReported, ...]:
@@ -227,10 +259,17 @@ def leverage_set(raw: bytes, leverage: int) -> None:
         raise FrameError(f"leverage: asked for {leverage}, set {row.leverage}")
 
 
+def every_symbol_settings(raw: bytes, venue: str) -> tuple[SymbolSettings, ...]:
+    return tuple(
+        SymbolSettings(Key(venue, row.symbol), row.leverage, row.marginType.upper() == "ISOLATED")
+        for row in decode(_SYMBOL_CONFIG, raw, "symbolConfig")
+    )
+
+
 def symbol_settings(raw: bytes, key: Key) -> SymbolSettings:
-    for row in decode(_SYMBOL_CONFIG, raw, "symbolConfig"):
-        if row.symbol == key.symbol:
-            return SymbolSettings(key, row.leverage, row.marginType.upper() == "ISOLATED")
+    for settings in every_symbol_settings(raw, key.venue):
+        if settings.key == key:
+            return settings
     raise FrameError(f"symbolConfig: nothing for {key.symbol}")
 
 

@@ -14,6 +14,7 @@ from adapters.venues.binance_usdm.limits import Budget, Cost
 from adapters.venues.binance_usdm.orders import Orders
 from adapters.venues.binance_usdm.wire import Wire
 from core.errors import Rejected
+from core.income import EarnedRead
 from core.instruments import Instrument, LeverageBracket
 from core.messages import (
     AmendOrder,
@@ -165,6 +166,7 @@ class BinanceVenue(Venue):
             (),
             _ONE,
             lambda raw: parse_market.exchange_info(raw, self.name),
+            urgent=True,
         )
         self._budget.configure(info.limits)
         self.unreadable_symbols = info.unreadable
@@ -176,6 +178,7 @@ class BinanceVenue(Venue):
             _of(key),
             _ONE,
             lambda raw: parse_market.brackets(raw, key),
+            urgent=True,
         )
 
     def book(self, key: Key, depth: int) -> BookSnapshot:
@@ -226,17 +229,19 @@ class BinanceVenue(Venue):
             _of(key),
             _ONE,
             lambda raw: parse_market.mark_price(raw, key),
+            urgent=True,
         )
 
     def account(self) -> AccountState:
         """Return balances, margins and the position mode (two requests)."""
         as_of_ns = self.venue_now_ns()
-        config = self._wire.read("/fapi/v1/accountConfig", (), _ACCOUNT, bytes)
+        config = self._wire.read("/fapi/v1/accountConfig", (), _ACCOUNT, bytes, urgent=True)
         return self._wire.read(
             "/fapi/v3/account",
             (),
             _ACCOUNT,
             lambda raw: parse_account.account(raw, config, self.name, as_of_ns),
+            urgent=True,
         )
 
     def positions(self, key: Key | None = None) -> tuple[PositionReported, ...]:
@@ -255,11 +260,14 @@ class BinanceVenue(Venue):
         """Return executions oldest first, with the client order ids that userTrades lacks."""
         return self._history.fills(key, since_ns, order_id, from_id)
 
-    def funding(self, key: Key, since_ns: int) -> tuple[FundingPaid, ...]:
+    def funding(self, key: Key | None, since_ns: int) -> tuple[FundingPaid, ...]:
         return self._history.funding(key, since_ns)
 
     def bookings(self, since_ns: int) -> tuple[Transferred | WalletAdjusted, ...]:
         return self._history.bookings(since_ns)
+
+    def earned(self, since_ns: int, until_ns: int) -> EarnedRead:
+        return self._history.earned(since_ns, until_ns)
 
     def commission(self, key: Key) -> Commission:
         return self._wire.read(
@@ -267,6 +275,7 @@ class BinanceVenue(Venue):
             _of(key),
             Cost(weight=20),
             lambda raw: parse_market.commission(raw, key),
+            urgent=True,
         )
 
     def key_rights(self) -> KeyRights:
@@ -288,6 +297,15 @@ class BinanceVenue(Venue):
             _of(key),
             _ACCOUNT,
             lambda raw: parse_account.symbol_settings(raw, key),
+            urgent=True,
+        )
+
+    def every_symbol_settings(self) -> tuple[SymbolSettings, ...]:
+        return self._wire.read(
+            "/fapi/v1/symbolConfig",
+            (),
+            _ACCOUNT,
+            lambda raw: parse_account.every_symbol_settings(raw, self.name),
         )
 
     def set_hedge_mode(self, hedge: bool) -> None:
@@ -311,6 +329,7 @@ class BinanceVenue(Venue):
             [*_of(key), ("leverage", str(leverage))],
             _ONE,
             lambda raw: parse_account.leverage_set(raw, leverage),
+            urgent=True,
         )
 
     def place(self, order: Approved[PlaceOrder]) -> OrderUpdated:
@@ -339,7 +358,7 @@ class BinanceVenue(Venue):
     def open_orders(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         return self._orders.open_orders(key)
 
-    def open_stops(self, key: Key) -> tuple[OrderUpdated, ...]:
+    def open_stops(self, key: Key | None = None) -> tuple[OrderUpdated, ...]:
         return self._orders.open_stops(key)
 
     def order(self, key: Key, client_order_id: str, *, conditional: bool = False) -> OrderUpdated:
@@ -347,7 +366,7 @@ class BinanceVenue(Venue):
 
     def _configure(self, path: str, params: build.Params) -> None:
         try:
-            self._wire.write("POST", path, params, _ONE, parse_account.confirmation)
+            self._wire.write("POST", path, params, _ONE, parse_account.confirmation, urgent=True)
         except Rejected as refusal:
             if refusal.code not in NO_CHANGE:
                 raise

@@ -20,7 +20,7 @@ from adapters.venues.binance_usdm.limits import Budget, Cost
 from adapters.venues.binance_usdm.wire import Wire
 from adapters.websocket import Chore, Closed, SocketStream
 from core.errors import FrameError, RetryLater, VenueError
-from core.messages import Key
+from core.messages import FrameLeftOut, Key
 from core.ports import EventSink, Stream, StreamFactory
 from core.secrets import Secret
 
@@ -32,6 +32,7 @@ _LISTEN_KEY_GONE = -1125
 _KEEP_ALIVE_S = 30 * 60.0
 _RETRY_S = 60.0
 _KEY_LIFE_S = 55 * 60.0
+_SHOWN = 120
 _CONFIRMATION = re.compile(rb'^\s*\{\s*"(?:result|id|error|code)"')
 
 
@@ -66,14 +67,21 @@ def _confirms(raw: bytes) -> bool:
 class MarketTalk:
     """One route's share of the market streams.
 
-    A malformed frame is counted and left out: books notice the gap by their sequence numbers, the
-    rest is replaced by the next frame.
+    A malformed frame is told of, counted and left out: books notice the gap by their sequence
+    numbers, the rest is replaced by the next frame.
     """
 
     def __init__(
-        self, base: str, route: str, streams: Sequence[str], keys: Sequence[Key], sink: EventSink
+        self,
+        base: str,
+        route: str,
+        streams: Sequence[str],
+        keys: Sequence[Key],
+        sink: EventSink,
+        place: tuple[str, str],
     ) -> None:
         self._url = f"{base}/{route}/stream"
+        self._venue, self._name = place
         self._streams = streams
         self._frames = MarketFrames(keys)
         self._sink = sink
@@ -91,8 +99,11 @@ class MarketTalk:
     def received(self, raw: bytes, received_ns: int) -> None:
         try:
             event = self._frames.decode(raw, received_ns)
-        except FrameError:
+        except FrameError as error:
             self.malformed += 1
+            start = raw[:_SHOWN].decode("ascii", "backslashreplace")
+            told = FrameLeftOut(self._venue, self._name, str(error), start, self.malformed)
+            self._sink(told)
             return
         if event is not None:
             self._sink(event)
@@ -204,8 +215,8 @@ class BinanceStreams(StreamFactory):
         for route, wanted in (("public", public_streams(keys)), ("market", regular_streams(keys))):
             for number, first in enumerate(range(0, len(wanted), STREAMS_PER_CONNECTION), 1):
                 part = wanted[first : first + STREAMS_PER_CONNECTION]
-                talk = MarketTalk(self.ws_url, route, part, keys, sink)
                 label = f"{name}.{route}" if number == 1 else f"{name}.{route}-{number}"
+                talk = MarketTalk(self.ws_url, route, part, keys, sink, (self._venue, label))
                 streams.append(self._stream(label, talk, sink))
         return streams
 

@@ -79,8 +79,11 @@ class Wire:
         return self._call(self._public, "GET", path, target, None, cost, parse, urgent=urgent)
 
     def keyed(self, method: str, path: str, cost: Cost, parse: Callable[[bytes], T]) -> T:
-        """Call what needs the key and no signature (listen keys). Repeating it does no harm."""
-        return self._call(self._http, method, path, path, None, cost, parse)
+        """Call what needs the key and no signature (listen keys). Repeating it does no harm.
+
+        Urgent: without the account's stream nobody hears of fills.
+        """
+        return self._call(self._http, method, path, path, None, cost, parse, urgent=True)
 
     def read(
         self,

@@ -139,6 +139,17 @@ def test_kill_raises_in_the_actor_itself(journal: Journal, make_runtime: MakeRun
             runtime.kill("nobody", ValueError())
 
 
+def test_a_stalled_actor_is_replaced_past_its_deadline(journal: Journal) -> None:
+    runtime, wake = probes.threads(journal), threading.Event()
+    with probes.running(runtime, probes.tree(child("a", journal, busy_deadline_s=0.1))):
+        assert runtime.stall("a", wake.wait)
+        journal.until_entry("starting", "a", 2)
+        wake.set()
+        assert runtime.ask("a", probes.who, probes.PATIENCE_S) == ("a", 2)
+        with pytest.raises(KeyError):
+            runtime.stall("nobody", wake.wait)
+
+
 def test_nobody_can_be_killed_where_nobody_is(journal: Journal) -> None:
     runtime = probes.step(journal)
     spec = probes.tree(child("a", journal, restart="temporary"))
@@ -229,22 +240,62 @@ def test_no_thread_is_left_after_an_orderly_stop(journal: Journal) -> None:
         assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError("full")])
 def test_a_thread_that_cannot_be_started_is_a_failed_start(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     start = threading.Thread.start
     failures = iter([True, False])
 
     def cannot_at_first(thread: threading.Thread) -> None:
         if thread.name.startswith("a#") and next(failures):
-            raise RuntimeError("can't start new thread")
+            raise error
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", cannot_at_first)
     with probes.running(probes.threads(journal), probes.tree(child("a", journal))) as runtime:
         assert runtime.ask("a", probes.who, probes.PATIENCE_S) == ("a", 2)
-        text = "generation 1 ended (failed_start): cannot run: can't start new thread"
+        text = f"generation 1 ended (failed_start): cannot run: {error}"
         assert ("log", "ERROR", "a", text) in journal.entries
+        assert runtime.zombies == ()  # type: ignore[attr-defined]
+
+
+def test_a_host_that_gets_no_more_threads_gives_up_in_order(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    used_up = threading.Event()
+
+    def cannot(thread: threading.Thread) -> None:
+        if used_up.is_set():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    runtime = probes.threads(journal)
+    runtime.start(
+        probes.tree(child("a", journal), child("b", journal), max_restarts=3, window_s=60.0)
+    )
+    assert runtime.wait_ready(probes.PATIENCE_S)
+    used_up.set()
+    runtime.tell("b", probes.crash(ValueError("of something else")))
+    outcome = runtime.wait(probes.PATIENCE_S)
+    assert outcome is not None
+    assert outcome.exit == "gave_up"
+    assert "more than 3 restarts" in outcome.reason
+    assert "can't start new thread" in outcome.reason
+    assert [entry[1] for entry in journal.of("stopping")] == ["a"], "what runs still ends in order"
+
+
+def test_an_actor_without_memory_is_replaced_like_any_other_that_fails(
+    journal: Journal, make_runtime: MakeRuntime
+) -> None:
+    spec = probes.tree(child("a", journal), child("b", journal))
+    with probes.running(make_runtime(journal), spec) as runtime:
+        runtime.tell("a", probes.crash(MemoryError("no memory")))
+        runtime.tell("a", lambda actor: None)
+        assert runtime.ask("a", probes.who, probes.PATIENCE_S) == ("a", 2)
+        assert runtime.ask("b", probes.who, probes.PATIENCE_S) == ("b", 1)
 
 
 def test_a_host_whose_time_has_failed_gives_up(

@@ -122,3 +122,16 @@ def test_who_hangs_is_known_until_it_is_woken_or_replaced(journal: Journal) -> N
     assert runtime.hung() == {"a"}
     runtime.wake("a")
     assert runtime.hung() == frozenset()
+
+
+def test_a_hung_actor_that_wakes_with_nothing_to_do_waits_for_the_next_message(
+    journal: Journal,
+) -> None:
+    runtime = ready(journal)
+    runtime.hang("a", for_ns=SECOND_NS // 2)
+    runtime.tell("a", 1)
+    runtime.run_for(SECOND_NS)
+    runtime.tell("a", 2)
+    runtime.run_for(SECOND_NS)
+    assert journal.numbers("got", "a") == [1, 2]
+    assert runtime.seats["a"].generation == 1

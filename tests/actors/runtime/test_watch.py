@@ -85,6 +85,32 @@ def test_time_spent_waiting_for_an_incarnation_is_not_held_against_it(journal: J
         runtime.wake("b")
 
 
+def test_the_time_from_an_end_to_ready_is_a_figure_and_a_line(journal: Journal) -> None:
+    lines: list[tuple[str, str, str]] = []
+    runtime = probes.step(
+        journal, on_log=lambda level, actor, text, error: lines.append((level, actor, text))
+    )
+    spec = probes.tree(
+        child("a", journal),
+        child("b", journal),
+        strategy="rest_for_one",
+        backoff_initial_s=2.0,
+        backoff_max_s=2.0,
+        jitter=0.0,
+    )
+    with probes.running(runtime, spec):
+
+        def recoveries() -> dict[str, float | None]:
+            return {row.name: row.recovery_ms for row in runtime.statistics()}
+
+        assert set(recoveries().values()) == {None}, "a first start is no recovery"
+        runtime.kill("a", ValueError("boom"))
+        runtime.run_for(3 * SECOND_NS)
+        assert recoveries() == {"root": None, "a": 2000.0, "b": 2000.0}
+        said = [line for line in lines if "ready 2000 ms after its end, generation 2" in line[2]]
+        assert [line[:2] for line in said] == [("WARNING", "a"), ("INFO", "b")]
+
+
 def test_the_figures_of_an_address_go_on_across_incarnations(journal: Journal) -> None:
     runtime = probes.step(journal)
     with probes.running(runtime, probes.tree(child("a", journal))):

@@ -86,6 +86,8 @@ def test_what_is_old_moves_and_the_books_are_as_before(path: Path) -> None:
         row for row in ledger["orders"] if row["filled"] != "0"
     ]
     assert plain(path) == [*before, note]
+    left_over = [file.name for file in path.parent.rglob("*.new*")]
+    assert left_over == []
 
 
 def test_archive_and_journal_note_the_same_place_in_the_chain(path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from adapters.storage.codec import Codec
 from core import errors, messages, records
 from core.errors import JournalError, OutcomeUnknown, RateLimited, VenueError
-from core.messages import Fill, Key, OrderRefused, OrderStatus, OrderUpdated
+from core.messages import BalanceUpdated, Fill, Key, OrderRefused, OrderStatus, OrderUpdated
 from core.secrets import Secret
 
 CODEC = Codec()
@@ -42,7 +42,12 @@ ERRORS = st.builds(
     retry_after_ns=st.integers(0, 2**62),
 )
 
-st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False))
+NUMBERS = st.builds(
+    lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
+    st.integers(-(10**28), 10**28),
+    st.integers(-60, 60),
+)
+st.register_type_strategy(Decimal, NUMBERS)
 st.register_type_strategy(VenueError, ERRORS)
 st.register_type_strategy(str, TEXT)
 st.register_type_strategy(int, INTS)
@@ -122,6 +127,13 @@ def test_text_that_is_no_unicode_is_refused_in_words() -> None:
         CODEC.encode(records.HostStopped("\ud800"))
 
 
+@pytest.mark.parametrize("absurd", ["NaN", "sNaN", "NaN12", "-Infinity", "1E+100", "1E-100"])
+def test_a_number_that_could_not_be_read_back_is_not_written(absurd: str) -> None:
+    sent = BalanceUpdated("v", "USDT", Decimal(absurd), Decimal(0), 1)
+    with pytest.raises(JournalError, match="a number is not finite, or absurd"):
+        CODEC.encode(sent)
+
+
 def test_an_unknown_kind_is_named_with_its_place() -> None:
     with pytest.raises(JournalError, match="record 7 is a FromTheFuture"):
         CODEC.decode("FromTheFuture", b"{}", 7)
@@ -178,3 +190,15 @@ def test_a_fields_default_serves_records_that_older_versions_wrote() -> None:
     older = data.replace(b',"reason":""', b"").replace(b',"amended":false', b"")
     assert older != data
     assert CODEC.decode(kind, older, 1) == update
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["nan", "-sNaN7", " NaN ", "inf", "+Infinity", "1e200", "1E-100", "\\u004eaN", "\\u0049nf"],
+)
+def test_a_number_that_nobody_wrote_is_not_read(odd: str) -> None:
+    sent = BalanceUpdated("binance", "USDT", Decimal("73.125"), "", 1)
+    kind, data = CODEC.encode(sent)
+    assert CODEC.decode(kind, data, 1) == sent
+    with pytest.raises(JournalError, match="cannot be read: a number is not finite, or absurd"):
+        CODEC.decode(kind, data.replace(b"73.125", odd.encode()), 1)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from attrs import frozen
 from adapters.storage.journal import Durability, JournalReader, SqliteJournal
 from adapters.storage.rows import Head, link, seal
 from adapters.storage.schema import MIGRATIONS, migrate, version_of
-from core.errors import JournalError
+from core.errors import JournalError, UnwritableRecord
 from core.messages import Key
 from core.ports import Journal, Record
 from core.records import HostStarted, HostStopped, Reconciled
@@ -138,6 +139,24 @@ def test_power_durability_syncs_every_append(path: Path, durability: Durability)
 # Nothing half written
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        note("half a character: \udcff"),
+        note("in its key", Key("binance", "\udcff")),
+        Record(HostStopped("in its order"), 1, BTC, "\udcff"),
+    ],
+)
+def test_the_one_record_that_never_can_be_written_is_named(
+    bad: Record, journal: SqliteJournal
+) -> None:
+    with pytest.raises(UnwritableRecord, match="HostStopped") as caught:
+        journal.append([note("a"), bad, note("b")])
+    assert caught.value.place == 1
+    journal.append([note("a"), note("b")])
+    assert texts(journal) == ["a", "b"]
+
+
 def test_a_batch_with_a_payload_that_cannot_be_written_writes_nothing(
     journal: SqliteJournal,
 ) -> None:
@@ -180,6 +199,23 @@ def test_a_locked_journal_is_said_and_works_once_released(
     other.execute("ROLLBACK")
     journal.append([note("c")])
     assert texts(journal) == ["c"]
+
+
+def test_a_lock_that_stays_is_hardly_waited_for_again(path: Path, journal: SqliteJournal) -> None:
+    def waits_ms() -> int:
+        (found,) = journal._connection.execute("PRAGMA busy_timeout").fetchone()
+        return int(found)
+
+    patient_ms = waits_ms()
+    journal._connection.execute("PRAGMA busy_timeout = 20")
+    other = raw(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="locked by another program"):
+        journal.append([note("a")])
+    assert waits_ms() <= 50 < patient_ms, "each try holds up what is told to the journal"
+    other.execute("ROLLBACK")
+    journal.append([note("b")])
+    assert waits_ms() == patient_ms
 
 
 def test_a_failing_disk_is_said_and_the_next_append_works(tmp_path: Path) -> None:
@@ -236,6 +272,103 @@ def test_a_journal_deleted_under_the_host_is_noticed(path: Path, journal: Sqlite
     aside.rename(path)
     journal.append([note("c")])
     assert texts(journal) == ["a", "c"]
+
+
+@pytest.mark.parametrize("part", [0.5, 0.0])
+def test_a_journal_cut_short_under_the_host_is_noticed(path: Path, part: float) -> None:
+    with closing(SqliteJournal(path)) as earlier:
+        earlier.append([note("x" * 100) for _ in range(200)])
+    with closing(SqliteJournal(path)) as journal:
+        os.truncate(path, int(path.stat().st_size * part))
+        for _ in range(2):
+            with pytest.raises(JournalError, match=r"cut short while the host runs.*restore the"):
+                journal.append([note("b")])
+
+
+@pytest.fixture
+def log(path: Path) -> Path:
+    """SQLite's log beside the journal."""
+    return path.with_name(path.name + "-wal")
+
+
+@pytest.mark.parametrize("how", ["deleted", "with its index", "read meanwhile", "replaced"])
+def test_a_log_deleted_under_the_host_is_noticed_and_what_it_held_saved(
+    path: Path, log: Path, journal: SqliteJournal, how: str
+) -> None:
+    journal.append([note("a"), note("b")])
+    log.unlink()
+    if how == "with its index":
+        path.with_name(path.name + "-shm").unlink()
+    elif how == "read meanwhile":
+        with suppress(JournalError):
+            JournalReader(path).verify()
+    elif how == "replaced":
+        log.touch()
+    with pytest.raises(JournalError, match=r"journal.db-wal was deleted or replaced.* saved in"):
+        journal.append([note("c")])
+    assert texts(JournalReader(path)) == ["a", "b"]
+    journal.append([note("d")])
+    assert texts(JournalReader(path)) == ["a", "b", "d"]
+    assert journal.verify().sequence == 3
+    journal.append([note("e"), note("f")])
+    assert texts(JournalReader(path)) == ["a", "b", "d", "e", "f"]
+
+
+def test_a_strange_log_is_not_gone_on_from_until_it_is_moved_away(
+    path: Path, log: Path, journal: SqliteJournal
+) -> None:
+    journal.append([note("a")])
+    copy = log.read_bytes()
+    journal.append([note("b")])
+    log.unlink()
+    log.write_bytes(copy)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="move what stands there away"):
+            journal.append([note("c")])
+    log.unlink()
+    with pytest.raises(JournalError, match="saved in the journal"):
+        journal.append([note("c")])
+    journal.append([note("d")])
+    assert texts(JournalReader(path)) == ["a", "b", "d"]
+    assert journal.verify().sequence == 3
+
+
+def test_a_lost_log_is_saved_once_no_reader_stands_in_it(
+    path: Path, log: Path, journal: SqliteJournal
+) -> None:
+    journal.append([note("a")])
+    reader = raw(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM journal").fetchone()
+    journal.append([note("b")])
+    log.unlink()
+    with pytest.raises(JournalError, match="once nobody reads"):
+        journal.append([note("c")])
+    reader.close()
+    with pytest.raises(JournalError, match="saved in the journal"):
+        journal.append([note("c")])
+    journal.append([note("d")])
+    assert texts(JournalReader(path)) == ["a", "b", "d"]
+
+
+def test_a_log_that_could_not_be_begun_anew_is_tried_again(
+    path: Path, log: Path, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append([note("a")])
+    log.unlink()
+    with monkeypatch.context() as broken:
+
+        def refuse(*_: object) -> sqlite3.Connection:
+            raise JournalError("no file can be opened")
+
+        broken.setattr("adapters.storage.journal._connect_writer", refuse)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="no file can be opened"):
+                journal.append([note("b")])
+    with pytest.raises(JournalError, match="saved in the journal"):
+        journal.append([note("b")])
+    journal.append([note("c")])
+    assert texts(JournalReader(path)) == ["a", "c"]
 
 
 def test_a_second_writer_is_noticed_and_forks_nothing(path: Path, journal: SqliteJournal) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,9 @@ from adapters.storage import rows
 from adapters.storage.journal import SqliteJournal
 from adapters.storage.schema import MIGRATIONS
 from core import records
+from core.decisions import DECISIONS
+from core.ports import Record
+from core.records import HostStopped
 
 TEXT = (Path(__file__).parents[3] / "docs" / "journal.md").read_text()
 
@@ -27,7 +34,7 @@ def test_the_newest_version_is_the_documented_one() -> None:
     assert f"## Schema, version {len(MIGRATIONS)}\n" in TEXT
 
 
-@pytest.mark.parametrize("kind", records.__all__)
+@pytest.mark.parametrize("kind", (*records.__all__, *(kind.__name__ for kind in DECISIONS)))
 def test_every_kind_of_the_journals_own_is_named(kind: str) -> None:
     assert f"`{kind}`" in TEXT
 
@@ -47,3 +54,24 @@ def test_every_cause_is_in_the_table_of_mending(name: str) -> None:
         "the file is no database": "is no database",
     }
     assert known[cause] in TEXT.split("## Mending")[1]
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the sqlite3 program")
+def test_the_command_that_saves_a_damaged_file_reads_all_but_the_damaged_page(
+    tmp_path: Path,
+) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.append([Record(HostStopped(f"{n}"), n, actor="host") for n in range(3_000)])
+    journal.close()
+    content = bytearray((tmp_path / "journal.db").read_bytes())
+    content[40 * 4_096 : 41 * 4_096] = b"\xff" * 4_096
+    (tmp_path / "damaged.db").write_bytes(content)
+    [command] = re.findall(r"^ +(sqlite3 damaged\.db .*)$", TEXT, re.MULTILINE)
+
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True)
+
+    saved = sqlite3.connect(tmp_path / "recovered.db")
+    numbers = [row[0] for row in saved.execute("SELECT sequence FROM journal ORDER BY sequence")]
+    saved.close()
+    assert (numbers[0], numbers[-1]) == (1, 3_000)
+    assert 2_900 < len(numbers) < 3_000

@@ -89,8 +89,8 @@ ACCOUNT_CASES: dict[str, Case] = {
         breaks=buy("a", "1.1"),
         value=D("1.705"),
         limit=D("1.55"),
-        says="day_headroom: the long side of BTCUSDT could lose 1.71 at its stop, 1.55 may still "
-        "be lost today (risk.losses.max_daily_loss_percent)",
+        says="day_headroom: 1.71 could be lost if every stop is hit, 1.55 may still be lost today "
+        "(risk.losses.max_daily_loss_percent)",
     ),
     "funding": state(
         lambda risk: risk.facts.funding.update({BTC: rate("0.0012", NOW + HOUR_NS // 10)}),

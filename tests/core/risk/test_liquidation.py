@@ -13,15 +13,14 @@ from core.instruments import LeverageBracket
 from core.messages import PositionSide, Side
 from core.positions import Position
 from core.risk.liquidation import (
-    GuardLevel,
     Liquidation,
-    LiquidationGuard,
     distance_bps,
     filled,
     isolated,
     liquidation,
     maintenance_margin,
 )
+from core.risk.liquidation_guard import GuardLevel, LiquidationGuard
 from tests.core.samples import instrument
 
 D = Decimal

@@ -117,7 +117,7 @@ def test_sizes_shrink_at_once_in_steps_as_the_market_grows_wilder():
     target = D(30)
     for daily, scale in ((29, "1"), (31, "0.75"), (41, "0.5"), (61, "0.25"), (300, "0.25")):
         portfolio = made(zigzag(daily * 100 / sqrt(1_440)), target_daily_volatility_percent=target)
-        assert portfolio.scale(BTC) == D(scale), daily
+        assert portfolio.size(BTC).part == D(scale), daily
 
 
 def test_sizes_grow_again_only_when_the_market_is_a_tenth_calmer_than_they_need():
@@ -125,15 +125,15 @@ def test_sizes_grow_again_only_when_the_market_is_a_tenth_calmer_than_they_need(
     scales = []
     for phase, daily in enumerate((31, 29, 28, 27, 29, 31, 65, 55, 50, 20)):
         portfolio.take(zigzag(daily * 100 / sqrt(1_440), minutes=30, first=30 * phase))
-        scales.append(portfolio.scale(BTC))
+        scales.append(portfolio.size(BTC).part)
     assert scales == [
         D(each) for each in ["0.75", "0.75", "0.75", "1", "1", "0.75", "0.25", "0.25", "0.5", "1"]
     ]
 
 
 def test_a_symbol_nothing_is_known_of_keeps_the_size_that_the_prior_allows():
-    assert made([]).scale(BTC) == 1
-    assert made([], prior_daily_volatility_percent=D(100)).scale(BTC) == D("0.25")
+    assert made([]).size(BTC).part == 1
+    assert made([], prior_daily_volatility_percent=D(100)).size(BTC).part == D("0.25")
 
 
 # Value at risk

@@ -129,20 +129,29 @@ def test_without_a_known_equity_no_value_at_risk_is_allowed(only):
 # What may still be lost today
 
 
-def test_a_side_that_could_lose_more_at_its_stop_than_may_be_lost_today_takes_no_entry(only):
-    """Stop at 150 bps and fee of 5 bps: 1.55 of 100."""
+def test_no_entry_when_all_stops_together_could_cost_more_than_may_be_lost_today(only):
+    """Stop at 150 bps and fee of 5 bps: 1.55 of 100; both sides and both symbols count."""
     only("day_headroom")
     risk = risk_at()
     risk.facts.day_headroom = D("6.2")
-    report(risk, BTC, long="2", short="9")
-    approved(risk, buy("a", "1"), buy("b", "1"))
+    report(risk, BTC, long="1")
+    report(risk, ETH, short="1")
+    approved(risk, buy("a", "1"), sell("b", "1"))
     refusal = refused(risk, buy("c", "0.1"))
     assert (refusal.value, refusal.limit) == (D("6.355"), D("6.2"))
     assert str(refusal) == (
-        "day_headroom: the long side of BTCUSDT could lose 6.36 at its stop, 6.2 may still be "
-        "lost today (risk.losses.max_daily_loss_percent)"
+        "day_headroom: 6.36 could be lost if every stop is hit, 6.2 may still be lost today "
+        "(risk.losses.max_daily_loss_percent)"
     )
-    assert refused(risk, sell("d", "0.1")).text.startswith("the short side of BTCUSDT")
+    assert refused(risk, sell("d", "0.1", key=ETH)).value == D("6.355")
+
+
+def test_each_symbol_counts_with_its_own_stop(only):
+    only("day_headroom")
+    risk = risk_at(limits=evolve(LIMITS, stops_bps={BTC: D(150), ETH: D(350)}))
+    risk.facts.day_headroom = D("5.1")
+    approved(risk, buy("a", "1"), buy("b", "1", key=ETH))
+    assert refused(risk, buy("c", "0.1", key=ETH)).value == D("5.455")
 
 
 def test_an_unknown_headroom_or_stop_opens_nothing(only):

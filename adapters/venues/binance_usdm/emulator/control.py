@@ -1,4 +1,4 @@
-"""The control endpoints of the local exchange: its truth, health, market and faults."""
+"""The control endpoints of the local exchange: its truth, health, market, limits and faults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.venues.binance_usdm.emulator.errors import ApiError
+from adapters.venues.binance_usdm.emulator.errors import UNREADABLE, ApiError
 from adapters.venues.binance_usdm.emulator.faults import KINDS, FaultError, parse_faults
-from adapters.venues.binance_usdm.emulator.venue import LocalVenue
+from adapters.venues.binance_usdm.emulator.limits import RateLimits
+from adapters.venues.binance_usdm.emulator.venue import CREATED_NOTE, LocalVenue
 
 __all__ = ["control_routes"]
 
@@ -34,6 +35,8 @@ def control_routes(venue: LocalVenue) -> list[Route]:
                 "venue": venue.options.venue,
                 "pid": os.getpid(),
                 "started_ns": venue.started_ns,
+                "created_ns": int(venue.store.note(CREATED_NOTE) or 0),
+                "key": venue.key,
                 "symbols": list(venue.listings),
                 "sockets": len(venue.hub),
                 "market": {
@@ -50,12 +53,16 @@ def control_routes(venue: LocalVenue) -> list[Route]:
     async def market(request: Request) -> Response:
         try:
             found = msgspec.json.decode(await request.body(), type=dict[str, bool])
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             return _json({"error": str(error)}, 400)
         if set(found) != {"stands"}:
             return _json({"error": 'write {"stands": true} or {"stands": false}'}, 400)
         venue.clock.market_stands = found["stands"]
         return _json(found)
+
+    async def limits(_: Request) -> Response:
+        venue.limits = RateLimits()
+        return _json({"used": 0})
 
     async def faults(request: Request) -> Response:
         if request.method == "GET":
@@ -70,7 +77,7 @@ def control_routes(venue: LocalVenue) -> list[Route]:
             found = parse_faults(msgspec.json.decode(await request.body()))
             for fault in found:
                 venue.set_fault(fault)
-        except (msgspec.DecodeError, FaultError) as error:
+        except (*UNREADABLE, FaultError) as error:
             return _json({"error": str(error), "allowed": sorted(KINDS)}, 400)
         except ApiError as error:
             return _json({"error": error.message}, 400)
@@ -80,5 +87,6 @@ def control_routes(venue: LocalVenue) -> list[Route]:
         Route("/_exchange/ledger", ledger),
         Route("/_exchange/health", health),
         Route("/_exchange/market", market, methods=["POST"]),
+        Route("/_exchange/limits", limits, methods=["DELETE"]),
         Route("/_exchange/faults", faults, methods=["GET", "POST", "DELETE"]),
     ]

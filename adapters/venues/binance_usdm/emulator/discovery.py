@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -19,6 +20,7 @@ __all__ = [
     "credentials",
     "discover",
     "forget",
+    "is_held",
     "make_private",
     "market_stands",
     "publish",
@@ -29,7 +31,10 @@ _TIMEOUT_S = 2.0
 
 @frozen(slots=True)
 class RunningExchange:
-    """A local exchange that answers; `key` and `secret` open its account."""
+    """A local exchange that answers; `key` and `secret` open its account.
+
+    `by_host` tells one that a host started from one that a person did.
+    """
 
     venue: str
     pid: int
@@ -38,6 +43,7 @@ class RunningExchange:
     started_ns: int
     key: str
     secret: str = field(repr=False)
+    by_host: bool
 
 
 def credentials(folder: Path, key: str, secret: str) -> tuple[str, str]:
@@ -63,11 +69,20 @@ def make_private(folder: Path) -> None:
             one.mkdir(mode=0o700, exist_ok=True)
 
 
-def publish(folder: Path, venue: str, rest: str, ws: str, started_ns: int) -> None:
+def publish(
+    folder: Path, venue: str, rest: str, ws: str, started_ns: int, *, by_host: bool = False
+) -> None:
     """Write the discovery file of this process."""
     _write(
         folder / "exchange.json",
-        {"venue": venue, "pid": os.getpid(), "rest": rest, "ws": ws, "started_ns": started_ns},
+        {
+            "venue": venue,
+            "pid": os.getpid(),
+            "rest": rest,
+            "ws": ws,
+            "started_ns": started_ns,
+            "by_host": by_host,
+        },
     )
 
 
@@ -96,8 +111,9 @@ def discover(state_dir: Path, venue: str) -> RunningExchange | None:
             int(found["started_ns"]),
             str(kept["key"]),
             str(kept["secret"]),
+            found.get("by_host") is True,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     if not _alive(running.pid):
         return None
@@ -107,10 +123,22 @@ def discover(state_dir: Path, venue: str) -> RunningExchange | None:
     return running
 
 
+def is_held(state_dir: Path, venue: str) -> bool:
+    """Tell whether a process holds the account under `state_dir`, whether it answers or not."""
+    try:
+        with (state_dir / venue / "exchange.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -123,7 +151,7 @@ def answers(rest: str) -> dict[str, Any]:
     try:
         with opener.open(f"{rest}/_exchange/health", timeout=_TIMEOUT_S) as answer:
             found = json.loads(answer.read(65_536))
-    except (urllib.error.URLError, HTTPException, OSError, ValueError):
+    except (urllib.error.URLError, HTTPException, OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -143,7 +171,7 @@ def market_stands(rest: str, stands: bool, timeout_s: float) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

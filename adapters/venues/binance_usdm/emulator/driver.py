@@ -6,7 +6,11 @@ import asyncio
 import logging
 from random import Random
 
-from adapters.venues.binance_usdm.emulator.sources import MarketSource, ReplaySource
+from adapters.venues.binance_usdm.emulator.sources import (
+    MarketSource,
+    ReplaySource,
+    SyntheticSource,
+)
 from adapters.venues.binance_usdm.emulator.venue import LocalVenue
 
 __all__ = ["PRICE_NOTE", "MarketDriver"]
@@ -53,6 +57,7 @@ class MarketDriver:
                 await asyncio.sleep(_TICK_S)
                 continue
             now_ns = self._venue.clock.now_ns()
+            self._jump()
             events = self._source.due(now_ns)
             if events:
                 self._venue.on_market(events)
@@ -60,6 +65,12 @@ class MarketDriver:
             self._note(now_ns // _MS)
             self._tell_end()
             await asyncio.sleep(0 if len(events) > 500 else _TICK_S)
+
+    def _jump(self) -> None:
+        jumps, self._venue.jumps = self._venue.jumps, []
+        if isinstance(self._source, SyntheticSource):
+            for symbol, bps in jumps:
+                self._source.shift(symbol, bps)
 
     def note_prices(self) -> None:
         """Keep the last prices, where the next process starts a synthetic market."""

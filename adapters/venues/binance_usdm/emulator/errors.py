@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 __all__ = [
+    "UNREADABLE",
     "ApiError",
     "bad_request",
     "invalid_value",
     "missing",
     "unauthorised",
 ]
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for JSON that is none."""
 
 
 class ApiError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from attrs import define
 
+from adapters.venues.binance_usdm.emulator.errors import UNREADABLE
 from core.errors import UsageError
 
 __all__ = ["KINDS", "Fault", "FaultError", "Faults", "read_faults"]
@@ -23,6 +24,8 @@ KINDS: Mapping[str, str] = {
     "reorder": "a stream event comes after the one that follows it",
     "disconnect": "the sockets that carry the event are closed",
     "stall": "the sockets that carry the event stay open and silent for `ms` (0: for ever)",
+    "subscription_refused": "a request to subscribe to the stream is answered with an error (the"
+    " account's is called private)",
     "sequence_gap": "a depth update is left out, so that `pu` does not match",
     "stale_snapshot": "GET depth answers an older book",
     "5xx_after_accept": "the request is carried out and answered 503 (`variant` unknown, -1006 or"
@@ -36,6 +39,7 @@ KINDS: Mapping[str, str] = {
     "cut_response": "carried out; the connection is cut in the middle of the answer",
     "clock_skew": "the venue's clock is off by `ms` (at once, until cleared)",
     "listen_key_expired": "the listen key ends (at once); `silent` true sends no event",
+    "jump": "a synthetic market's price of `symbol` (empty: every price) moves by `bps` (at once)",
     "liquidation": "the positions of `symbol` are liquidated (at once)",
     "maintenance": "sockets are closed and every request is answered 503 for `ms` (0: for ever)",
     "key_revoked": "the API key is answered -2015 until the fault is cleared",
@@ -48,11 +52,14 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "503_not_executed": ("unavailable", "-1008", "-1001"),
     "key_rights": ("withdraw", "no_addresses", "no_trading"),
 }
+_MAX_JUMP_BPS = 5_000
+_MOST = 1_000_000_000
 _STREAM = frozenset({"drop", "duplicate", "delay", "reorder", "disconnect", "stall"})
 _DEPTH = frozenset({"sequence_gap"})
 _BEFORE = frozenset({"drop", "503_not_executed", "429", "418", "reject", "timeout_before"})
 _AFTER = frozenset({"delay", "5xx_after_accept", "timeout_after", "cut_response"})
 _SNAPSHOT = frozenset({"stale_snapshot"})
+_SUBSCRIPTION = frozenset({"subscription_refused"})
 
 
 class FaultError(ValueError):
@@ -76,6 +83,7 @@ class Fault:
     count: int = 1
     probability: float = 1.0
     ms: int = 0
+    bps: int = 0
     variant: str = ""
     status: int = 400
     code: int = 0
@@ -97,6 +105,7 @@ _FIELDS = frozenset(Fault.__slots__) - {"__weakref__", "struck", "id"}
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "count": (int,),
     "ms": (int,),
+    "bps": (int,),
     "status": (int,),
     "code": (int,),
     "probability": (int, float),
@@ -131,6 +140,15 @@ def build_fault(row: Mapping[str, Any]) -> Fault:
         raise FaultError(f"unknown variant {fault.variant!r} of {kind}; allowed: {allowed}")
     if fault.count < 0 or (fault.ms < 0 and kind != "clock_skew"):
         raise FaultError(f"count and ms in {kind} must not be negative")
+    for name in ("count", "ms", "code"):
+        if abs(getattr(fault, name)) > _MOST:
+            raise FaultError(f"{name} in {kind} must not be beyond {_MOST}")
+    if not 400 <= fault.status <= 599:
+        raise FaultError(f"status in {kind} must be 400 to 599")
+    if not all(text.isprintable() for text in values.values() if isinstance(text, str)):
+        raise FaultError(f"a text in {kind} holds what cannot be printed")
+    if abs(fault.bps) > _MAX_JUMP_BPS:
+        raise FaultError(f"bps in {kind} must be within {_MAX_JUMP_BPS} in either direction")
     return fault
 
 
@@ -176,9 +194,16 @@ class Faults:
 
     def stream(self, stream: str, symbol: str) -> Fault | None:
         """Return the fault that strikes one event of a stream."""
-        if not self._faults:
-            return None
-        kinds = _STREAM | _DEPTH if "@depth" in stream else _STREAM
+        return self._stream(_STREAM | _DEPTH if "@depth" in stream else _STREAM, stream, symbol)
+
+    def subscription(self, route: str, streams: Iterable[str]) -> Fault | None:
+        """Return the fault that strikes a subscription; a listen key is not called by its name."""
+        for stream in (route,) if route == "private" else streams:
+            if fault := self._stream(_SUBSCRIPTION, stream, ""):
+                return fault
+        return None
+
+    def _stream(self, kinds: frozenset[str], stream: str, symbol: str) -> Fault | None:
         for fault in self._faults:
             if fault.kind not in kinds or fault.endpoint or fault.method:
                 continue
@@ -229,7 +254,7 @@ def read_faults(path: Path) -> list[Fault]:
         raise UsageError(
             f"cannot read the faults: {error.strerror}", str(path), "name a readable file"
         ) from None
-    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, *UNREADABLE) as error:
         raise UsageError(
             f"cannot parse the faults: {error}", str(path), "write TOML or JSON"
         ) from None

@@ -19,7 +19,8 @@ class ExchangeOptions:
     `market` is "synthetic" or one or more paths joined with commas (recordings of one session in
     order, or bars). `port` 0 takes a free one. `speed` multiplies the pace of a recording, and of
     the synthetic market. `key` and `secret` empty mean the pair kept under `state_dir`. `balance`
-    is USDT, paid in when the account is new. `host` must be a loopback address.
+    is USDT, paid in when the account is new. `host` must be a loopback address. `by_host` says that
+    a host started it, which may then stop it.
     """
 
     venue: str = "binance"
@@ -35,3 +36,4 @@ class ExchangeOptions:
     balance: Decimal = Decimal(10_000)
     host: str = "127.0.0.1"
     latency_ms: int = 0
+    by_host: bool = False

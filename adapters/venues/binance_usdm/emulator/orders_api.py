@@ -14,6 +14,7 @@ from adapters.venues.binance_usdm.emulator.bodies import amendment_row, order_ac
 from adapters.venues.binance_usdm.emulator.catalogue import Listing
 from adapters.venues.binance_usdm.emulator.endpoints import Endpoint
 from adapters.venues.binance_usdm.emulator.errors import (
+    UNREADABLE,
     ApiError,
     bad_request,
     invalid_value,
@@ -287,7 +288,7 @@ def _batch(p: Parameters) -> list[Parameters]:
     text = p.need("batchOrders")
     try:
         rows = _BATCH.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise invalid_value("batchOrders") from None
     if not 1 <= len(rows) <= _MAX_BATCH:
         raise bad_request(-4082, "Invalid number of batch orders.")
@@ -312,7 +313,7 @@ def _batch_cancel(venue: LocalVenue, p: Parameters) -> list[dict[str, Any]]:
     text = p.text("orderIdList") or p.need("origClientOrderIdList")
     try:
         ids = msgspec.json.decode(text, type=list[int | str])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise invalid_value(f"{name}List") from None
     if not 1 <= len(ids) <= _MAX_CANCEL_BATCH:
         raise bad_request(-4082, "Invalid number of batch orders.")

@@ -86,7 +86,7 @@ def _serve(options: ExchangeOptions, stack: contextlib.ExitStack) -> int:
     driver.open()
 
     def announce() -> None:
-        discovery.publish(folder, options.venue, rest, ws, started_ns)
+        discovery.publish(folder, options.venue, rest, ws, started_ns, by_host=options.by_host)
         stack.callback(discovery.forget, folder)
         line = {
             "event": "listening",

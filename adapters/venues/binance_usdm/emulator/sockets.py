@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
+from adapters.venues.binance_usdm.emulator.errors import UNREADABLE
 from adapters.venues.binance_usdm.emulator.hub import Connection
 from adapters.venues.binance_usdm.emulator.venue import LocalVenue
 
@@ -97,7 +98,7 @@ class Sockets:
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         try:
             request = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return _error(None, 3, "Invalid JSON: expected value at line 1 column 1")
         if not isinstance(request, dict):
             return _error(None, 2, "Invalid request: request must be an object")
@@ -113,6 +114,8 @@ class Sockets:
             case "SUBSCRIBE":
                 if len(connection.streams) + len(streams) > _MAX_STREAMS:
                     return _error(request_id, 2, "Invalid request: too many streams")
+                if self._venue.faults.subscription(connection.route, streams):
+                    return _error(request_id, 2, "Invalid request: refused for a drill")
                 self._venue.hub.subscribe(connection, streams)
             case "UNSUBSCRIBE":
                 self._venue.hub.unsubscribe(connection, streams)

@@ -115,6 +115,12 @@ class SyntheticSource:
             events.extend(self._moved(event) for event in market.advance(now_ns))
         return events
 
+    def shift(self, symbol: str, bps: int) -> None:
+        """Let the next step of a symbol begin from a price moved by this much."""
+        for market in self._markets:
+            if market.key.symbol == symbol:
+                market.shift(bps)
+
     def _moved(self, event: MarketEvent) -> MarketEvent:
         """Let ids go on rising over restarts of the process, as a venue's do."""
         match event:

@@ -10,7 +10,9 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from adapters.storage.codec import check_numbers
 from adapters.venues.binance_usdm.emulator.discovery import make_private
+from adapters.venues.binance_usdm.emulator.errors import UNREADABLE
 from core.errors import UsageError
 from core.exchange import ExchangeState
 from core.exchange.rows import (
@@ -41,6 +43,8 @@ _UPSERT = (
     "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET payload = "
     "excluded.payload"
 )
+
+_UNREADABLE = (sqlite3.DatabaseError, ValueError, TypeError, *UNREADABLE)
 
 R = TypeVar("R")
 
@@ -120,9 +124,11 @@ class Store:
         """Read the symbols that the account knows. Errors: `UsageError`."""
         rows = self._db.execute("SELECT payload FROM rows WHERE kind = 'symbols'")
         try:
-            return tuple(_SYMBOL.decode(payload) for (payload,) in rows)
-        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            found = tuple(_SYMBOL.decode(payload) for (payload,) in rows)
+            check_numbers(found)
+        except _UNREADABLE as error:
             raise _damaged(self.path, error) from None
+        return found
 
     def note(self, name: str) -> str:
         """Read one of the server's own notes, "" where absent."""
@@ -211,17 +217,21 @@ def _load(db: sqlite3.Connection, path: Path) -> ExchangeState | None:
     values: dict[str, tuple[Any, ...]] = {}
     try:
         for name, _, decode in _KINDS:
-            rows = db.execute("SELECT payload FROM rows WHERE kind = ?", (name,))
+            # All at once: a statement that a bad row ends half-way would keep the file locked.
+            rows = db.execute("SELECT payload FROM rows WHERE kind = ?", (name,)).fetchall()
             values[name] = tuple(decode(payload) for (payload,) in rows)
+            check_numbers(values[name])
         account = db.execute("SELECT payload FROM rows WHERE kind = 'account'").fetchone()
         if account is None:
             return None
         return ExchangeState(**values, account=_ACCOUNT.decode(account[0]))
-    except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> UsageError:
     return UsageError(
-        f"the exchange's account cannot be read: {error}", str(path), "move it away to start anew"
+        f"the exchange's account cannot be read: {error}",
+        str(path),
+        "put a copy back, or move it away to start anew, a host's journal with it",
     )

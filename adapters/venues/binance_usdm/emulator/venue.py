@@ -24,10 +24,13 @@ from adapters.venues.binance_usdm.emulator.listenkeys import ListenKeys
 from adapters.venues.binance_usdm.emulator.options import ExchangeOptions
 from adapters.venues.binance_usdm.emulator.store import Store
 from adapters.venues.binance_usdm.emulator.tape import Tape
-from core.exchange import Events, Exchange, ExchangeSettings, OrderChanged
+from core.errors import UsageError
+from core.exchange import Events, Exchange, ExchangeSettings, ExchangeState, OrderChanged
 from core.messages import BookDelta, BookSnapshot, Key, Level, MarketEvent, MarkPrice, Quote, Trade
 
-__all__ = ["LocalVenue"]
+__all__ = ["CREATED_NOTE", "LocalVenue"]
+
+CREATED_NOTE = "created_ns"
 
 _MS = 1_000_000
 _KEPT_SNAPSHOTS = 20
@@ -61,6 +64,7 @@ class LocalVenue:
         self.faults = Faults(Random(options.seed + 1))
         self.hub = Hub(self.faults)
         self.limits = RateLimits()
+        self.jumps: list[tuple[str, int]] = []  # symbol and bps, for the market's driver
         self.maintenance_until_ms = 0
         self.failure: Exception | None = None
         self.exchange = Exchange(
@@ -98,10 +102,22 @@ class LocalVenue:
         kept = self.store.load()
         now_ns = self.clock.now_ns()
         if kept is not None:
-            self.exchange.restore(kept)
-        elif self.options.balance > 0:
-            self.exchange.deposit(_MARGIN_ASSET, self.options.balance, now_ns)
+            self._restore(kept)
+        else:
+            self.store.set_notes([(CREATED_NOTE, str(now_ns))])
+            if self.options.balance > 0:
+                self.exchange.deposit(_MARGIN_ASSET, self.options.balance, now_ns)
         self.store.save(self.exchange.drain())
+
+    def _restore(self, kept: ExchangeState) -> None:
+        try:
+            self.exchange.restore(kept)
+        except (LookupError, ValueError, ArithmeticError) as error:
+            raise UsageError(
+                f"the exchange's account does not fit together: {type(error).__name__} {error}",
+                str(self.store.path),
+                "move it away to start anew",
+            ) from error
 
     def commit(self, events: Events) -> None:
         """Keep what changed, then tell the account's streams."""
@@ -218,6 +234,11 @@ class LocalVenue:
             case "liquidation":
                 symbol = fault.symbol or next(iter(self.listings))
                 self.commit(self.exchange.liquidate(self.venue_key(symbol).symbol, now_ns))
+            case "jump":
+                if self.options.market != "synthetic":
+                    raise bad_request(-1102, "Only a synthetic market can be made to jump.")
+                symbols = [self.listing(fault.symbol).instrument.key.symbol] if fault.symbol else []
+                self.jumps += [(symbol, fault.bps) for symbol in symbols or self.listings]
             case "clock_skew":
                 self.clock.skew_ms = fault.ms
                 self.faults.add(fault)

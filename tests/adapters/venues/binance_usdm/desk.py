@@ -60,7 +60,7 @@ Respond = Callable[[Request], Reply]
 
 
 def approved(command: Command) -> Approved[Command]:
-    return Gate().approve(command, 0, NOW_NS)
+    return Gate().approve(command, 0, NOW_NS, NOW_NS)
 
 
 def ok(value: Any, **headers: str) -> Reply:

@@ -128,7 +128,7 @@ class Host:
 
 
 def approved(command: Command) -> Approved[Command]:
-    return Gate().approve(command, 0, time.time_ns())
+    return Gate().approve(command, 0, time.time_ns(), time.monotonic_ns())
 
 
 def buying(resting: PlaceOrder, quantity: str = "0.02") -> PlaceOrder:

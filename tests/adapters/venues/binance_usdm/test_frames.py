@@ -133,6 +133,11 @@ def test_what_was_not_asked_for_is_counted_and_left_out(
     "event",
     [
         changed(samples.BOOK_TICKER, b="NaN"),
+        *(
+            changed(samples.BOOK_TICKER, **{field: odd})
+            for field in ("B", "A")
+            for odd in ("NaN", "sNaN", "-Infinity", "1E+31", "1E-31")
+        ),
         changed(samples.BOOK_TICKER, u="one"),
         changed(samples.DEPTH_UPDATE, b=[["63100", "Infinity"]]),
         changed(samples.DEPTH_UPDATE, a=[["63100"]]),

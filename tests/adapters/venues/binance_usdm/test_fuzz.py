@@ -39,6 +39,10 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
         lambda raw: parse_account.funding(parse_account.income(raw), "b"),
         [samples.INCOME],
     ),
+    "earned": (
+        lambda raw: parse_account.earned(parse_account.income(raw), "b"),
+        [samples.INCOME | {"incomeType": "COMMISSION", "tradeId": 7}],
+    ),
     "bookings": (
         lambda raw: parse_account.bookings(parse_account.income(raw), "b"),
         [samples.INCOME | {"incomeType": "TRANSFER"}],

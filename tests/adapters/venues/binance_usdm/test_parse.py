@@ -11,6 +11,7 @@ import pytest
 
 from adapters.venues.binance_usdm import parse_account, parse_market, parse_orders
 from core.errors import FrameError
+from core.income import Earned, Earning
 from core.messages import Key, OrderStatus, OrderType, PositionSide, Side
 from core.records import Transferred, WalletAdjusted
 from tests.adapters.venues.binance_usdm import samples
@@ -277,6 +278,23 @@ def test_executions_come_oldest_first_and_a_positive_commission_is_a_cost() -> N
         D(62980),
         D("0.1"),
         False,
+    )
+
+
+def test_income_of_fills_and_funding_is_named_after_what_it_is_of() -> None:
+    rows = [
+        changed(samples.INCOME, incomeType="COMMISSION", income="-0.1", tradeId=698759, tranId="1"),
+        changed(samples.INCOME, incomeType="REALIZED_PNL", income="2", tradeId="698759", tranId=1),
+        changed(samples.INCOME, incomeType="COMMISSION", income="-9", asset="BNB", tranId=2),
+        changed(samples.INCOME, incomeType="TRANSFER", symbol=""),
+        samples.INCOME,
+    ]
+    at_ns = 1789977600000 * 10**6
+    assert parse_account.earned(parse_account.income(raw(rows)), "binance") == (
+        Earned(BTC, Earning.COMMISSION, "USDT", "698759", D("-0.1"), at_ns),
+        Earned(BTC, Earning.REALISED_PNL, "USDT", "698759", D(2), at_ns),
+        Earned(BTC, Earning.COMMISSION, "BNB", "row 2", D("-9"), at_ns),
+        Earned(BTC, Earning.FUNDING, "USDT", "9689322392", D("-0.63105000"), at_ns),
     )
 
 

@@ -17,6 +17,7 @@ from adapters.venues.binance_usdm.stream import BinanceStreams
 from core.messages import (
     BalanceUpdated,
     Fill,
+    FrameLeftOut,
     Key,
     OrderUpdated,
     PositionReported,
@@ -135,6 +136,12 @@ def test_quotes_reach_the_sink_and_malformed_frames_are_left_out(far: Far) -> No
     )
     stream = far.open(far.streams.market("m", [BTC], far.got.put)[0])
     assert far.next() == StreamConnected("binance", "m.public")
+    first, second = far.next(), far.next()
+    assert isinstance(first, FrameLeftOut)
+    assert first.reason == "bookTicker: a number is not finite or absurd"
+    assert second == FrameLeftOut(
+        "binance", "m.public", "market frame: DecodeError", "\\xff\\xff", 2
+    )
     assert isinstance(far.next(), Quote)
     assert stream.last_frame_ns() > 0
 

@@ -15,6 +15,7 @@ from adapters.venues.binance_usdm.sign import signature
 from core.errors import (
     AuthRejected,
     Rejected,
+    RetryLater,
 )
 from core.messages import OrderType
 from tests.adapters.scripted_server import Reply, Request
@@ -113,6 +114,60 @@ def test_funding_is_paged_and_each_settlement_comes_once(desk: Desk) -> None:
     desk.by("GET", "/fapi/v1/income", respond)
     paid = desk.venue.funding(BTC, 0)
     assert [one.funding_id for one in paid] == [str(number) for number in range(1500)]
+
+
+def income_by_the_second(desk: Desk, count: int, *, backwards: bool = False) -> int:
+    """Let the venue list so many commissions, one a second; return the time of the first, ms."""
+    first_ms = NOW_NS // 10**6 - count * 1_000
+    rows = [
+        changed(
+            samples.INCOME,
+            incomeType="COMMISSION",
+            tranId=number,
+            tradeId=number,
+            time=first_ms + number * 1_000,
+        )
+        for number in range(count)
+    ]
+    if backwards:
+        rows.reverse()
+
+    def respond(request: Request) -> Reply:
+        sent = fields(request)
+        start, end = int(sent["startTime"]), int(sent["endTime"])
+        within = [row for row in rows if start <= row["time"] <= end]
+        at = (int(sent["page"]) - 1) * 1000
+        return ok(within[at : at + 1000])
+
+    desk.by("GET", "/fapi/v1/income", respond)
+    return first_ms
+
+
+def test_income_of_a_span_is_paged_all_symbols_in_one_question(desk: Desk) -> None:
+    first_ms = income_by_the_second(desk, 2_500)
+    read = desk.venue.earned((first_ms + 1_000) * 10**6, (first_ms + 2_200_000) * 10**6)
+    assert [row.row_id for row in read.rows] == [str(number) for number in range(1, 2_201)]
+    assert read.until_ns == (first_ms + 2_200_000) * 10**6
+    asked = [fields(request) for request in desk.requests]
+    assert [sent["page"] for sent in asked] == ["1", "2", "3"]
+    assert not any("symbol" in sent or "incomeType" in sent for sent in asked)
+
+
+def test_income_that_is_more_than_one_reading_takes_ends_early_and_says_where(desk: Desk) -> None:
+    first_ms = income_by_the_second(desk, 7_000)
+    read = desk.venue.earned(first_ms * 10**6, NOW_NS)
+    assert len(desk.requests) == 5
+    assert read.until_ns == (first_ms + 4_999_000) * 10**6 - 1
+    assert [row.row_id for row in read.rows] == [str(number) for number in range(4_999)]
+    rest = desk.venue.earned(read.until_ns + 1, NOW_NS)
+    assert [row.row_id for row in rest.rows] == [str(number) for number in range(4_999, 7_000)]
+    assert rest.until_ns == NOW_NS
+
+
+def test_an_early_end_is_refused_where_rows_are_in_no_order(desk: Desk) -> None:
+    first_ms = income_by_the_second(desk, 7_000, backwards=True)
+    with pytest.raises(RetryLater, match="not in order of time"):
+        desk.venue.earned(first_ms * 10**6, NOW_NS)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_an_unknown_kind_names_the_allowed_ones() -> None:
         {"kind": "drop", "probability": 1.5},
         {"kind": "delay", "ms": -5},
         {"kind": "drop", "stream": 5},
+        {"kind": "jump", "bps": -5_001},
         "drop",
     ],
 )
@@ -113,3 +114,15 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
         read_faults(path)
     with pytest.raises(UsageError, match=r"none\.toml"):
         read_faults(tmp_path / "none.toml")
+
+
+def test_a_refused_subscription_is_told_by_the_streams_name_and_the_accounts_is_private() -> None:
+    found = faults(
+        {"kind": "subscription_refused", "stream": "private"},
+        {"kind": "subscription_refused", "stream": "*@bookTicker"},
+    )
+    assert found.stream("btcusdt@bookTicker", "BTCUSDT") is None
+    assert found.subscription("public", ["btcusdt@depth@100ms"]) is None
+    assert found.subscription("public", ["btcusdt@depth@100ms", "btcusdt@bookTicker"]) is not None
+    assert found.subscription("private", ["the listen key"]) is not None
+    assert list(found) == []

@@ -146,6 +146,20 @@ def test_a_synthetic_market_is_the_seeds_alone() -> None:
     assert play(1) == play(1) != play(2)
 
 
+def test_a_jump_moves_one_price_at_once() -> None:
+    def last_bids(bps: int) -> dict[Key, D]:
+        source = synthetic()
+        source.opening(NOW)
+        source.shift("BTCUSDT", bps)
+        quotes = [one for one in source.due(NOW + SECOND) if isinstance(one, Quote)]
+        return {quote.key: quote.bid for quote in quotes}
+
+    calm, moved = last_bids(0), last_bids(-400)
+    other = next(key for key in calm if key != BTC)
+    assert moved[other] == calm[other]
+    assert D("0.955") < moved[BTC] / calm[BTC] < D("0.965")
+
+
 def test_a_synthetic_book_has_no_gap_and_its_quote_is_its_best() -> None:
     source = synthetic()
     book = Book(BTC)

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus and the host's health, over HTTP."""
