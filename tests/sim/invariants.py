@@ -152,7 +152,7 @@ class Watchman:
             self._note_held(key)
         self._money()
         self._reserved()
-        self._protection()
+        self.notice_bare()
         self._journal()
         if self.problems:
             raise AssertionError("; ".join(self.problems[:5]) + "\n" + self.house.tail())
@@ -270,10 +270,13 @@ class Watchman:
     def _known(self, key: Key) -> bool:
         """Tell whether the symbol's owner knows all, has said it, and risk has heard it."""
         house, runtime = self.house, self.house.runtime
-        seats = [runtime.seats[name] for name in (names.RISK, names.position(key))]
+        both = {names.RISK, names.position(key)}
+        seats = [runtime.seats[name] for name in both]
         if any(
             seat.context is None or seat.mailbox.queue or seat.mailbox.control for seat in seats
         ):
+            return False
+        if both & runtime.hung():  # it has a message in hand, not in its mailbox
             return False
         position = house.position(key)
         book, exchange = position.book, house.world.exchange
@@ -290,8 +293,11 @@ class Watchman:
         held = {side: held for side, held in exchange.held(key.symbol).items() if held}
         return held == {p.side: p.quantity for p in book.positions if p.quantity}
 
-    def _protection(self) -> None:
-        """Measure how long a side has had less of a stop than it holds."""
+    def notice_bare(self) -> None:
+        """Measure how long a side has had less of a stop than it holds.
+
+        What excuses it counts from look to look: whoever lets much time pass looks meanwhile.
+        """
         now_ns = self.house.world.venue_ns()
         for key in self.house.world.keys:
             for side, held in self.house.world.exchange.held(key.symbol).items():

@@ -96,7 +96,6 @@ class Soak(RuleBasedStateMachine):
         execution, venue = self.house.config.execution, self.house.config.venues.binance
         call_ms = venue.connect_timeout_ms + venue.read_timeout_ms
         bare_ns = int(execution.protect_within_s * SECOND_NS) + call_ms * MS_NS
-        bare_ns += 5 * SECOND_NS  # parts that die in a row begin one after the other
         self.watchman = Watchman(self.house, bare_limit_ns=bare_ns)
         self.replies: dict[int, int] = {}
         self.house.start()
@@ -224,6 +223,7 @@ class Soak(RuleBasedStateMachine):
         while ms > 0:
             self.house.runtime.run_for(min(ms, 250) * MS_NS)
             self.watchman.notice_halt()
+            self.watchman.notice_bare()
             ms -= 250
 
     @rule(ms=st.sampled_from([5, 100, 250, 500, 1_000]))
