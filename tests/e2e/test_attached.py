@@ -36,7 +36,10 @@ def test_the_host_waits_for_it_trades_once_it_is_there_and_leaves_it_running(sit
     assert status["venues"]["binance"]["connected"] is False
     wait_for("a second attempt", lambda: host.shown.count("no local exchange answers") > 1)
     assert "Traceback" not in host.shown
-    assert "restarts 0" in next(line for line in host.lines if line.startswith("paper connecting"))
+    shown = wait_for(
+        "its line", lambda: [line for line in host.lines if line.startswith("paper connecting")]
+    )
+    assert "restarts 0" in shown[0]
 
     exchange = start_exchange(site, port)
     site.wait_fills(1)
