@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from attrs import evolve
@@ -34,15 +33,6 @@ SEEDS_TO_NOTICE = 12
 @pytest.fixture(autouse=True)
 def _counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "COUNTS", Counter())
-
-
-@pytest.fixture(autouse=True)
-def _untraced() -> Iterator[None]:
-    """Run at full speed: what runs here is measured where it is tested line by line."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
 
 
 @pytest.mark.parametrize("seed", range(1_000, 1_004))
